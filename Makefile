@@ -1,0 +1,70 @@
+# One command each. `make help` lists them. Needs Python 3.11-3.13 with pip, and make; everything else comes with `make env`.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# settings, e.g. `make figures SCALE=paper CORES=8`, `make env PYTHON=/opt/python3.12/bin/python3`
+SCALE ?= quick
+CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+ARGS ?=
+
+SUPPORTED := import sys, venv, ensurepip; assert (3, 11) <= sys.version_info[:2] <= (3, 13)
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
+	"$$python" -c '$(SUPPORTED)' 2>/dev/null && echo "$$python" && break; done)
+
+BIN := .venv/bin
+REQUIREMENTS := requirements.lock requirements-torch.txt pyproject.toml
+# the stamp is named by content: the environment is made again when one of these files changes, and only then
+STAMP := .venv/.installed-$(shell cat $(REQUIREMENTS) | cksum | cut -d ' ' -f 1)
+
+.PHONY: help env data figures test lint format ci mutants lock clean
+
+help:  ## show this list
+	@echo "usage: make TARGET [SCALE=quick|paper|ci] [CORES=$(CORES)] [PYTHON=python3.11] [ARGS=...]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+env: $(STAMP)  ## make the environment in .venv from requirements.lock (all targets below do it first)
+
+data: env  ## fetch and verify MNIST and Fashion-MNIST into data/
+	@$(BIN)/deepcredit fetch mnist
+	@$(BIN)/deepcredit fetch fashion_mnist
+
+figures: env data  ## build every figure whose data, code or settings changed, into results/SCALE/figures
+	$(BIN)/snakemake --cores $(CORES) $(ARGS) --config scale=$(SCALE)
+
+test: env data  ## run all tests; a part of them with ARGS="tests/saxe -k modes"
+	$(BIN)/pytest -n $(CORES) $(ARGS)
+
+lint: env  ## check style, formatting, types and the Snakefile
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+format: env  ## put the code into the one format and repair what ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+ci:  ## everything a change must pass: tests, linters, every figure at scale=ci
+	bash .ci/run
+
+mutants: env  ## plant wrong equations one by one and check that a test notices each (some minutes)
+	$(BIN)/python tests/mutants/plant.py $(ARGS)
+
+lock: env  ## compile requirements.lock and environment.yml anew from pyproject.toml
+	$(BIN)/pip install --quiet uv==0.13.9
+	PATH="$(BIN):$$PATH" $(BIN)/python tools/lock.py
+
+clean:  ## remove results, caches and logs; keeps data/ and .venv
+	rm -rf results .snakemake outputs multirun .pytest_cache .mypy_cache .ruff_cache
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): $(REQUIREMENTS)
+	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { echo "error: PYTHON='$(PYTHON)' is not a Python 3.11-3.13 with venv and pip; install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip check --disable-pip-version-check
+	@rm -f .venv/.installed-*
+	@touch $(STAMP)
