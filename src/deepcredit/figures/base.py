@@ -11,7 +11,7 @@ from typing import Any
 
 import xarray as xr
 
-#: role (as in the figure's config) → the datasets of that experiment's cells, each with its grid settings as scalar coordinates
+#: role in the figure's config → datasets of that experiment's cells; grid settings are scalar coordinates
 Data = Mapping[str, Sequence[xr.Dataset]]
 
 

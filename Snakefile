@@ -1,0 +1,19 @@
+# Every figure of five works on credit assignment, from config to page. What there is to build comes from the plan
+# (src/deepcredit/pipeline/plan.py); the rules only say how. `deepcredit --help` and README.md explain the commands.
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+include: "workflow/rules/plan.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/arrays.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/page.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.claims.output,

@@ -1,0 +1,41 @@
+"""Draw one figure with the common style and write its three files, the same bytes for the same arrays."""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from deepcredit.figures.base import Data
+
+STYLE = Path(__file__).with_name("deepcredit.mplstyle")
+
+Draw = Callable[[Data, Mapping[str, Any]], tuple[Figure, pd.DataFrame]]
+
+
+def render(draw: Draw, data: Data, options: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a figure by suffix (`.pdf`, `.png`, `.csv`).
+
+    `source` says what the figure was drawn from; it is embedded in the picture files' own metadata.
+    """
+    matplotlib.use("Agg")
+    with matplotlib.style.context(STYLE):
+        figure, table = draw(data, options)
+        text = json.dumps(source, sort_keys=True, ensure_ascii=True)
+        png = {"Software": "deepcredit", "Title": source["figure"], "Description": text}
+        pdf = {"Creator": "deepcredit", "Title": source["figure"], "Subject": text, "CreationDate": None}
+        return {
+            ".pdf": _saved(figure, "pdf", pdf),
+            ".png": _saved(figure, "png", png),
+            ".csv": table.to_csv(index=False, lineterminator="\n", float_format="%.9g").encode(),
+        }
+
+
+def _saved(figure: Figure, form: str, metadata: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=form, metadata=dict(metadata))
+    return buffer.getvalue()

@@ -1,0 +1,175 @@
+"""Which cells an experiment has: one resolved config each, with a name and the command that computes it."""
+
+import copy
+import itertools
+import math
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, SCMode
+from omegaconf.errors import OmegaConfBaseException
+
+from deepcredit.errors import UserError, nearest
+from deepcredit.pipeline.compose import experiment_config, instantiate, leaves, plain, schema_of, set_leaf
+from deepcredit.schema.common import Experiment
+
+#: settings that say which cells there are, or how and where they run, but not what one cell computes
+NOT_IN_CELL = ("experiment", "scale", "grid", "variants", "trainer")
+
+#: coordinate of a setting where the last part of its key would be ambiguous or not the field's word
+LABELS = {"inference.lr": "activity_lr", "optimizer.lr": "weight_lr"}
+
+MISSING = "???"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One job. `settings` is the resolved config, plain and without what cannot change a number."""
+
+    experiment: str
+    kind: str
+    settings: dict[str, Any]
+    #: coordinate → value of the settings that tell this cell from the others of its experiment
+    labels: dict[str, Any]
+    #: Hydra overrides that turn the experiment at the paper scale into this cell
+    overrides: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Readable part of the file name, e.g. `num_layers-4_width-64`."""
+        parts = [f"{label}-{value}" for label, value in self.labels.items()]
+        return re.sub(r"[^A-Za-z0-9_.+-]", "", "_".join(parts)) or "all"
+
+    @property
+    def command(self) -> str:
+        """The shell line that computes this cell, for a person or for Snakemake."""
+        return shlex.join(["deepcredit", "compute", f"experiment={self.experiment}", "scale=paper", *self.overrides])
+
+    def config(self) -> Experiment:
+        """The typed config that the experiment's `run` takes."""
+        return typed(self.settings, self.experiment)
+
+
+def typed(settings: Mapping[str, Any], experiment: str) -> Experiment:
+    """The schema object of a plain cell config; enumerations and numbers are converted and ranges checked."""
+    schema = schema_of(settings["kind"])
+    merged = OmegaConf.merge(OmegaConf.structured(schema), {**settings, "experiment": experiment})
+    return instantiate(schema, _tree(merged))
+
+
+def _tree(config: Any) -> Any:
+    """Nested dicts and lists with the values as the schema types them."""
+    return OmegaConf.to_container(config, resolve=True, structured_config_mode=SCMode.DICT)
+
+
+def label_of(key: str) -> str:
+    """Coordinate name of a dotted setting."""
+    return LABELS.get(key, key.rpartition(".")[2])
+
+
+def cells_of(name: str, scale: str) -> list[Cell]:
+    """All cells of an experiment at a scale, every one validated. Raises `UserError` naming the faulty setting."""
+    paper = _Paper(name)
+    config = experiment_config([f"experiment={name}", f"scale={scale}"])
+    extra = _varied_keys(config) - paper.varied
+    if extra:
+        raise UserError(f"{name}: scale {scale} varies {sorted(extra)[0]}, which the paper grid does not")
+    return [paper.cell(tree) for tree in _trees(config)]
+
+
+def single_cell(config: DictConfig) -> Cell:
+    """The one cell that a composed config describes when its grid is left out, as `deepcredit compute` takes it."""
+    return _Paper(config.experiment).cell(_cell_tree(config))
+
+
+class _Paper:
+    """An experiment at the paper scale: the reference that cells are named and written against."""
+
+    def __init__(self, experiment: str) -> None:
+        config = experiment_config([f"experiment={experiment}", "scale=paper"])
+        self.experiment = experiment
+        self.varied = _varied_keys(config)
+        self.published = dict(leaves(plain(_cell_tree(config))))
+
+    def cell(self, tree: dict[str, Any]) -> Cell:
+        """The validated cell with the settings `tree`."""
+        missing = [key for key, value in leaves(tree) if value == MISSING]
+        if missing:
+            raise UserError(f"{self.experiment}: {missing[0]} has no value; write {missing[0]}=<value>")
+        try:
+            instantiate(schema_of(tree["kind"]), {**tree, "experiment": self.experiment})
+        except UserError as error:
+            raise UserError(f"{self.experiment}: {error}") from error
+        settings = plain(tree)
+        told_apart = {key: value for key, value in leaves(settings) if key in self.varied}
+        overrides = tuple(
+            f"{key}={_written(value)}"
+            for key, value in leaves(settings)
+            if key in told_apart or self.published.get(key, value) != value
+        )
+        labels = {label_of(key): value for key, value in told_apart.items()}
+        return Cell(self.experiment, tree["kind"], settings, labels, overrides)
+
+
+def _varied_keys(config: DictConfig) -> set[str]:
+    keys = {key for key, _ in leaves(_tree(config.grid))}
+    return keys.union(*(dict(leaves(_tree(variant))) for variant in config.variants))
+
+
+def _cell_tree(config: DictConfig) -> dict[str, Any]:
+    return {key: value for key, value in _tree(config).items() if key not in NOT_IN_CELL}
+
+
+def _trees(config: DictConfig) -> Iterator[dict[str, Any]]:
+    """Settings tree of every cell: each variant with each point of the grid."""
+    base = _cell_tree(config)
+    axes = {key: _converted(config, key, values) for key, values in leaves(_tree(config.grid))}
+    variants = [
+        {key: _converted(config, key, [value])[0] for key, value in leaves(_tree(variant))}
+        for variant in config.variants
+    ] or [{}]
+    for variant in variants:
+        for values in itertools.product(*axes.values()):
+            tree = copy.deepcopy(base)
+            for key, value in {**dict(zip(axes, values, strict=True)), **variant}.items():
+                set_leaf(tree, key, value)
+            yield tree
+
+
+def _converted(config: DictConfig, key: str, values: Any) -> list[Any]:
+    """`values` as the schema types the setting `key`."""
+    known = [k for k, _ in leaves(_cell_tree(config))]
+    where = f"{config.experiment}: grid.{key}"
+    if key not in known:
+        raise UserError(f"{where} names no setting{nearest(key, known)}; allowed: {', '.join(known)}")
+    if not isinstance(values, list) or not values:
+        raise UserError(f"{where}={values!r} is not valid; allowed: a list of at least one value")
+    return [_convert(config, key, value, where) for value in values]
+
+
+def _convert(config: DictConfig, key: str, value: Any, where: str) -> Any:
+    trial = copy.deepcopy(config)
+    try:
+        OmegaConf.update(trial, key, value)
+    except OmegaConfBaseException as error:
+        raise UserError(f"{where}={value!r}: {str(error.msg).splitlines()[0]}") from error
+    node = OmegaConf.select(trial, key)
+    return _tree(node) if OmegaConf.is_config(node) else node
+
+
+def _written(value: Any) -> str:
+    """`value` in Hydra's override grammar."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list):
+        return "[" + ",".join(_written(v) for v in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{k}:{_written(v)}" for k, v in value.items()) + "}"
+    return str(value)

@@ -1,0 +1,44 @@
+"""Compute one cell and put it into the store. The only part of the pipeline that starts torch, and only when asked."""
+
+import importlib
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from deepcredit.pipeline import store
+from deepcredit.pipeline.cells import Cell, single_cell
+from deepcredit.pipeline.compose import experiment_config, instantiate
+from deepcredit.schema.common import Accelerator, Trainer
+
+
+def compute(overrides: Sequence[str]) -> Path:
+    """Compute the cell that Hydra `overrides` describe, unless the store has it; returns its path."""
+    config = experiment_config(overrides)
+    cell = single_cell(config)
+    trainer = instantiate(Trainer, OmegaConf.to_container(config.trainer))
+    path = store.path_of(cell)
+    return path if path.is_file() else _compute(cell, trainer)
+
+
+def _compute(cell: Cell, trainer: Trainer) -> Path:
+    config = cell.config()
+    config.trainer = trainer
+    device = prepare_torch(trainer)
+    started = time.perf_counter()
+    dataset = importlib.import_module(f"deepcredit.experiments.{cell.kind}").run(config)
+    seconds = round(time.perf_counter() - started, 3)
+    return store.write(cell, dataset, {"seconds": seconds, "device": device, "threads": trainer.threads})
+
+
+def prepare_torch(trainer: Trainer) -> str:
+    """Fix thread count and determinism of this process; returns the name of the device in use."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+
+    torch.set_num_threads(trainer.threads)
+    torch.use_deterministic_algorithms(True)
+    use_cuda = trainer.accelerator is not Accelerator.cpu and torch.cuda.is_available()
+    return torch.cuda.get_device_name() if use_cuda else "cpu"

@@ -1,0 +1,113 @@
+"""Draw one planned figure from the arrays in the store, and answer its claims from the same arrays."""
+
+import importlib
+import json
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepcredit.figures.base import Data, Measured, NotTestable
+from deepcredit.figures.render import render
+from deepcredit.pipeline import paths
+from deepcredit.pipeline.files import write_bytes, write_text
+from deepcredit.pipeline.plan import Plan, PlannedFigure, drawing
+from deepcredit.pipeline.store import read
+from deepcredit.schema.figure import Claim
+
+SUFFIXES = (".pdf", ".png", ".csv")
+
+
+class Verdict(Enum):
+    """What the arrays say about a claim."""
+
+    reproduced = "reproduced"
+    not_reproduced = "not reproduced"
+    not_testable = "not testable at this scale"
+
+
+def figure_path(scale: str, name: str, suffix: str) -> Path:
+    """A file of the figure `group/id`."""
+    return paths.results(scale) / "figures" / f"{name}{suffix}"
+
+
+def claims_path(scale: str, name: str) -> Path:
+    """The answers to the claims of the figure `group/id`."""
+    return paths.results(scale) / "claims" / f"{name}.json"
+
+
+def draw(plan: Plan, figure: PlannedFigure) -> list[Path]:
+    """Write the figure's three files and its answered claims; returns their paths.
+
+    Raises a `UserError` if an array is absent or damaged, before anything is written.
+    """
+    data = {
+        role: [read(paths.root() / cell.path) for cell in plan.cells[experiment]]
+        for role, experiment in figure.experiments.items()
+    }
+    name, function = drawing(figure.config)
+    module = importlib.import_module(name)
+    files = render(getattr(module, function), data, figure.config["options"], _source(plan, figure))
+    claims = [answer(module, figure.id, Claim(**claim), data) for claim in figure.config["claims"]]
+    for suffix, content in files.items():
+        write_bytes(figure_path(plan.scale, figure.name, suffix), content)
+    answers = claims_path(plan.scale, figure.name)
+    write_text(answers, json.dumps(claims, indent=1, ensure_ascii=False) + "\n")
+    return [*(figure_path(plan.scale, figure.name, suffix) for suffix in files), answers]
+
+
+def _source(plan: Plan, figure: PlannedFigure) -> dict[str, Any]:
+    return {
+        "figure": figure.id,
+        "scale": plan.scale,
+        "arrays": plan.arrays(figure),
+        "fingerprint": figure.fingerprint,
+        "command": f"snakemake --cores 1 {figure.id} --config scale={plan.scale}",
+    }
+
+
+def answer(module: Any, figure: str, claim: Claim, data: Data) -> dict[str, Any]:
+    """One claim with its verdict: measured and published value, tolerance, and why where it cannot be tested."""
+    measured: Any = None
+    reason = None
+    try:
+        found: Measured = getattr(module, claim.check)(data, claim)
+        verdict = Verdict.reproduced if found.holds else Verdict.not_reproduced
+        measured = simple(found.value)
+    except NotTestable as why:
+        verdict, reason = Verdict.not_testable, str(why)
+    return {
+        "figure": figure,
+        "claim": claim.text,
+        "check": claim.check,
+        "verdict": verdict.value,
+        "measured": measured,
+        "published": claim.published,
+        "tolerance": claim.tolerance,
+        "reason": reason,
+    }
+
+
+def simple(value: Any) -> Any:
+    """`value` as JSON can hold it, numbers to six significant digits; NaN and infinities as text."""
+    if isinstance(value, Mapping):
+        return {str(k): simple(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [simple(v) for v in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.6g}") if np.isfinite(value) else str(float(value))
+    return value
+
+
+def collect_claims(plan: Plan) -> Path:
+    """Gather the answers of all figures of a scale in `claims.json`; returns its path."""
+    found = [json.loads(claims_path(plan.scale, name).read_text(encoding="utf-8")) for name in sorted(plan.figures)]
+    path = paths.results(plan.scale) / "claims.json"
+    write_text(path, json.dumps([claim for claims in found for claim in claims], indent=1, ensure_ascii=False) + "\n")
+    return path
