@@ -59,7 +59,7 @@ clean:  ## remove results, caches and logs; keeps data/ and .venv
 	rm -rf results .snakemake outputs multirun .pytest_cache .mypy_cache .ruff_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): $(REQUIREMENTS)
+$(STAMP):
 	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { echo "error: PYTHON='$(PYTHON)' is not a Python 3.11-3.13 with venv and pip; install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock

@@ -48,12 +48,16 @@ def pins(requirements: str) -> list[str]:
 
 def main() -> None:
     """Write both files."""
-    compiled = subprocess.run(["uv", *COMPILE, *OPTIONS], cwd=PROJECT, check=True, capture_output=True, text=True).stdout
+    compiled = subprocess.run(
+        ["uv", *COMPILE, *OPTIONS], cwd=PROJECT, check=True, capture_output=True, text=True
+    ).stdout
     kept = [block for block in blocks(compiled) if not TORCH.match(block)]
     lock = HEADER + "\n".join(kept) + "\n"
     everything = sorted(pins(lock) + pins((PROJECT / "requirements-torch.txt").read_text()))
     (PROJECT / "requirements.lock").write_text(lock)
-    (PROJECT / "environment.yml").write_text(ENVIRONMENT.format(pins="\n".join(f'      - "{pin}"' for pin in everything)))
+    (PROJECT / "environment.yml").write_text(
+        ENVIRONMENT.format(pins="\n".join(f'      - "{pin}"' for pin in everything))
+    )
 
 
 if __name__ == "__main__":
