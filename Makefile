@@ -13,9 +13,10 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 python;
 	"$$python" -c '$(SUPPORTED)' 2>/dev/null && echo "$$python" && break; done)
 
 BIN := .venv/bin
-REQUIREMENTS := requirements.lock requirements-torch.txt pyproject.toml
-# the stamp is named by content: the environment is made again when one of these files changes, and only then
-STAMP := .venv/.installed-$(shell cat $(REQUIREMENTS) | cksum | cut -d ' ' -f 1)
+# stamps are named by content: what a file asks for is installed again when the file changes, and only then
+sum = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
+PACKAGES := .venv/.packages-$(call sum,requirements.lock requirements-torch.txt)
+PROJECT := .venv/.project-$(call sum,pyproject.toml)
 
 .PHONY: help env data figures test lint format ci mutants lock clean
 
@@ -23,13 +24,13 @@ help:  ## show this list
 	@echo "usage: make TARGET [SCALE=quick|paper|ci] [CORES=$(CORES)] [PYTHON=python3.11] [ARGS=...]"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-env: $(STAMP)  ## make the environment in .venv from requirements.lock (all targets below do it first)
+env: $(PROJECT)  ## make the environment in .venv from requirements.lock (all targets below do it first)
 
 data: env  ## fetch and verify MNIST and Fashion-MNIST into data/
 	@$(BIN)/deepcredit fetch mnist
 	@$(BIN)/deepcredit fetch fashion_mnist
 
-figures: env data  ## build every figure whose data, code or settings changed, into results/SCALE/figures
+figures: env  ## build every figure whose data, code or settings changed, into results/SCALE/figures
 	$(BIN)/snakemake --cores $(CORES) $(ARGS) --config scale=$(SCALE)
 
 test: env data  ## run all tests; a part of them with ARGS="tests/saxe -k modes"
@@ -59,12 +60,16 @@ clean:  ## remove results, caches and logs; keeps data/ and .venv
 	rm -rf results .snakemake outputs multirun .pytest_cache .mypy_cache .ruff_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP):
+$(PACKAGES):
 	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { echo "error: PYTHON='$(PYTHON)' is not a Python 3.11-3.13 with venv and pip; install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt
+	@rm -f .venv/.packages-* .venv/.project-*
+	@touch $@
+
+$(PROJECT): $(PACKAGES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m pip check --disable-pip-version-check
-	@rm -f .venv/.installed-*
-	@touch $(STAMP)
+	@rm -f .venv/.project-*
+	@touch $@
