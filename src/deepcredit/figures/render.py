@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
 

@@ -139,23 +139,24 @@ def _example() -> str:
 def _unknown_setting(key: str, overrides: Sequence[str]) -> UserError:
     groups = [o for o in overrides if o.split("=")[0] in ("experiment", "scale")]
     known = [name for name, _ in leaves(OmegaConf.to_container(_hydra_compose(groups)))]
-    value = next((o.partition("=")[2] for o in overrides if o.lstrip("+~").split("=")[0] == key), "")
+    value = _given(key, overrides) or ""
     inside = [k for k in known if k.startswith(f"{key}.")]
     if inside:
         return UserError(f"{key}={value} sets a whole section; set one of {', '.join(inside)}")
     siblings = [k for k in known if k.rpartition(".")[0] == key.rpartition(".")[0]]
-    return UserError(f"unknown setting {key}={value}{nearest(key, known)}; allowed here: {', '.join(siblings or known)}")
+    allowed = ", ".join(siblings or known)
+    return UserError(f"unknown setting {key}={value}{nearest(key, known)}; allowed here: {allowed}")
 
 
 def _reason(error: BaseException, overrides: Sequence[str] = ()) -> str:
     """First line of the innermost complaint, led by the setting and the value that it is about."""
-    inner = [e for e in _chain(error) if isinstance(e, OmegaConfBaseException)]
+    inner = [e for e in _chain(error) if isinstance(e, OmegaConfBaseException) and "$" not in str(e)]
     if not inner:
         return str(error).splitlines()[0]
     cause = inner[-1]
     key = next((e.full_key for e in inner if e.full_key), "") or _overridden(error)
     text = str(cause).splitlines()[0]
-    value = next((o.partition("=")[2] for o in overrides if o.split("=")[0] == key), None)
+    value = _given(key, overrides)
     if options := re.search(r"Invalid value '(.*)', expected one of \[(.*)\]", text):
         allowed = options[2].split(", ")
         return f"{key}={options[1]} is not valid{nearest(options[1], allowed)}; allowed: {', '.join(allowed)}"
@@ -163,6 +164,12 @@ def _reason(error: BaseException, overrides: Sequence[str] = ()) -> str:
         fields = _fields_named(unknown_key[2])
         return f"unknown setting {key}{nearest(unknown_key[1], fields)}; allowed: {', '.join(fields)}"
     return f"{key}{'' if value is None else '=' + value}: {text[:1].lower()}{text[1:]}"
+
+
+def _given(key: str, overrides: Sequence[str]) -> str | None:
+    """The value that the last override of `key` gives it."""
+    values = [o.partition("=")[2] for o in overrides if o.lstrip("+~").partition("=")[0] == key]
+    return values[-1] if values else None
 
 
 def _overridden(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from deepcredit.errors import UserError
 from deepcredit.figures.base import Data, Measured, NotTestable
 from deepcredit.figures.render import render
 from deepcredit.pipeline import paths
@@ -106,7 +107,13 @@ def simple(value: Any) -> Any:
 
 
 def collect_claims(plan: Plan) -> Path:
-    """Gather the answers of all figures of a scale in `claims.json`; returns its path."""
+    """Gather the answers of all figures of a scale in `claims.json`; returns its path.
+
+    Raises a `UserError` naming the first figure that is not drawn yet.
+    """
+    for figure in plan.figures.values():
+        if not claims_path(plan.scale, figure.name).is_file():
+            raise UserError(f"{figure.id} is not drawn at scale {plan.scale}; run `snakemake --cores 2 {figure.id}`")
     found = [json.loads(claims_path(plan.scale, name).read_text(encoding="utf-8")) for name in sorted(plan.figures)]
     path = paths.results(plan.scale) / "claims.json"
     write_text(path, json.dumps([claim for claims in found for claim in claims], indent=1, ensure_ascii=False) + "\n")

@@ -1,0 +1,74 @@
+"""A copy of the project to edit and build in, apart from the one under test."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deepcredit.data.files import root as data_root
+from deepcredit.pipeline import paths
+
+COPIED = ("Snakefile", "conf", "src", "workflow", "profiles", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Clone:
+    """The project's sources in a folder of their own, with commands that run in it."""
+
+    root: Path
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Python in the clone, on the clone's own code."""
+        environment = {**os.environ, "PYTHONPATH": str(self.root / "src"), "DEEPCREDIT_DATA": str(data_root())}
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=self.root, env=environment, capture_output=True, text=True
+        )
+
+    def snakemake(self, *arguments: str, scale: str = "ci") -> subprocess.CompletedProcess[str]:
+        """Run Snakemake in the clone; fails the test where Snakemake fails."""
+        done = self.run("-m", "snakemake", "--cores", "2", *arguments, "--config", f"scale={scale}")
+        assert done.returncode == 0, done.stderr[-6000:]
+        return done
+
+    def planned(self, *targets: str) -> dict[str, int]:
+        """Rule → number of jobs that Snakemake would run."""
+        return jobs(self.snakemake("--dry-run", *targets))
+
+    def edit(self, path: Path, old: str, new: str) -> None:
+        """Replace the first `old` in a file, which must be there."""
+        text = path.read_text(encoding="utf-8")
+        assert old in text, f"{old!r} is not in {path.name}"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def jobs(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """The table of jobs that Snakemake prints, without its total."""
+    output = done.stdout + done.stderr
+    if "Nothing to be done" in output:
+        return {}
+    table = output.split("Job stats:")[1]
+    rows = re.findall(r"^(\w+)\s+(\d+)$", table.split("total")[0], re.MULTILINE)
+    return {rule: int(count) for rule, count in rows}
+
+
+def copy_project(destination: Path) -> Clone:
+    """A clone without results."""
+    destination.mkdir(parents=True)
+    for name in COPIED:
+        source = paths.root() / name
+        if source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, destination / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy2(source, destination / name, follow_symlinks=False)
+    return Clone(destination)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    """A fresh clone without results."""
+    return copy_project(tmp_path / "clone")

@@ -1,0 +1,98 @@
+"""The code fingerprint sees what can change a number and nothing else.
+
+Expectations: which edits leave the meaning of a Python program alone.
+"""
+
+import pytest
+
+from deepcredit.pipeline import fingerprint as fp
+
+MODULE = '''
+"""Docstring."""
+from __future__ import annotations
+import math
+from deepcredit.errors import check
+
+SCALE: float = 2.0
+
+
+def helper(x: float) -> float:
+    """Docstring."""
+    return SCALE * x  # comment
+
+
+def other(x):
+    return math.sqrt(x)
+
+
+class Thing:
+    """Docstring."""
+
+    def method(self, x: int):
+        check(x > 0, "x", x, "positive")
+        return helper(x)
+'''
+
+
+def definitions(text: str) -> dict[str, str]:
+    return fp._parse(text, "deepcredit.experiments.example", False).definitions
+
+
+HARMLESS = {
+    "a comment": ("# comment", "# another comment"),
+    "a docstring": ('"""Docstring."""\n    return', '"""Explained at length."""\n    return'),
+    "no docstring": ('    """Docstring."""\n    return', "    return"),
+    "the module's docstring": ('"""Docstring."""\nfrom', '"""New."""\nfrom'),
+    "an annotation": ("x: float) -> float", "x) -> object"),
+    "a variable's annotation": ("SCALE: float", "SCALE: int"),
+    "white space": ("\n\n\nclass", "\n\n\n\n\nclass"),
+    "quotes": ('"positive"', "'positive'"),
+}
+
+
+@pytest.mark.parametrize("edit", HARMLESS)
+def test_an_edit_that_cannot_change_a_number_changes_no_definition(edit: str) -> None:
+    old, new = HARMLESS[edit]
+    assert old in MODULE
+    assert definitions(MODULE.replace(old, new)) == definitions(MODULE)
+
+
+HARMFUL = {
+    "helper": ("SCALE * x", "SCALE + x"),
+    "SCALE": ("= 2.0", "= 3.0"),
+    "Thing": ("x > 0", "x >= 0"),
+    "other": ("math.sqrt(x)", "math.sqrt(x) + 0.0"),
+}
+
+
+@pytest.mark.parametrize("name", HARMFUL)
+def test_an_edit_of_code_changes_the_definition_that_it_is_in_and_no_other(name: str) -> None:
+    old, new = HARMFUL[name]
+    before, after = definitions(MODULE), definitions(MODULE.replace(old, new))
+    assert {d for d in before if before[d] != after[d]} == {name}
+
+
+def test_imports_inside_functions_and_relative_imports_are_followed_and_type_checking_ones_are_not() -> None:
+    text = (
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from deepcredit.figures import base\n"
+        "def f():\n    from deepcredit.nets import mlp\n    return mlp\n"
+        "from ..schema.common import ActFn\n"
+    )
+    module = fp._parse(text, "deepcredit.experiments.example", False)
+    assert module.imports == {"deepcredit.nets.mlp", "deepcredit.schema.common"}
+
+
+def test_an_experiment_reaches_the_modules_behind_those_it_imports() -> None:
+    reached = fp.modules_reached("deepcredit.experiments.target_alignment")
+    assert "deepcredit.rules.predictive_coding.energy" in reached
+    assert "deepcredit.errors" in reached
+    assert not [name for name in reached if name.startswith(("deepcredit.figures", "deepcredit.pipeline"))]
+
+
+def test_a_figure_reaches_its_helpers_but_not_the_other_figures_of_its_module() -> None:
+    code = fp.code_of_functions([("deepcredit.figures.prospective", "interference")])
+    names = code["deepcredit.figures.prospective"]
+    assert "interference" in names
+    assert "target_alignment_scatter" not in names
+    assert "RULE_COLORS" in code["deepcredit.figures.style"]
