@@ -25,5 +25,7 @@ for experiment in PLAN.cells:
         params:
             command=lambda wildcards, e=experiment: COMMANDS.get(array(e, wildcards), "false"),
         threads: 1
+        conda:
+            "../../environment.yml"
         shell:
             "{params.command} trainer.threads={threads} > {log} 2>&1"

@@ -20,5 +20,7 @@ for dataset in DATASETS:
         params:
             dataset=dataset,
         localrule: True
+        conda:
+            "../../environment.yml"
         shell:
             "deepcredit fetch {params.dataset} > {log} 2>&1"

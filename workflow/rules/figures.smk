@@ -20,5 +20,7 @@ for figure in PLAN.figures.values():
             id=figure.id,
             scale=PLAN.scale,
             drawn_from=figure.fingerprint,
+        conda:
+            "../../environment.yml"
         shell:
             "deepcredit draw {params.id} --scale {params.scale} > {log} 2>&1"

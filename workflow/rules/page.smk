@@ -11,5 +11,7 @@ rule claims:
     params:
         scale=PLAN.scale,
     localrule: True
+    conda:
+        "../../environment.yml"
     shell:
         "deepcredit claims --scale {params.scale} > {log} 2>&1"
