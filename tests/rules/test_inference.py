@@ -71,11 +71,10 @@ def test_weight_gradient_of_the_engine_is_that_of_the_energy(
     act_fn: ActFn, n_hidden: int, skips: bool, steps: int
 ) -> None:
     net, weights, x, y = network(act_fn, n_hidden, skips)
-    engine = Engine(net, 1, 4, Inference(steps, 0.3), torch.float64)
-    engine.load(weights, x, y)
-    engine.infer()
+    engine = Engine(net, weights, 4, Inference(steps, 0.3))
+    learned = engine.learn(x, y)
     expected = weight_gradient(net, weights, engine.z.transpose(0, 1), x, y)
-    for found, gradient in zip(engine.weight_gradient(), expected, strict=True):
+    for found, gradient in zip(learned, expected, strict=True):
         torch.testing.assert_close(found, gradient, rtol=1e-9, atol=1e-12)
 
 
@@ -99,12 +98,13 @@ def test_members_computed_in_one_stack_are_those_computed_alone(act_fn: ActFn, a
     """The stacked form that a GPU runs, here on the CPU, with rates and decays of each member's own."""
     net, weights, x, y = network(act_fn, 3, True, n_members=3)
     options = Inference(6, (0.1, 0.2, 0.3), algorithm, (0.0, 0.1, 0.0))
-    engine = Engine(net, 3, 4, options, torch.float64)
-    engine.load(weights, x, y)
-    engine.infer()
+    engine = Engine(net, weights, 4, options)
+    learned = engine.learn(x, y)
     alone = infer(net, weights, x, y, replace(options, front=False))
     tolerance = 1e-6 if algorithm is Algorithm.adam else 1e-13
     torch.testing.assert_close(engine.z.transpose(0, 1), alone.z, rtol=tolerance, atol=tolerance)
+    for found, expected in zip(learned, weight_gradient(net, weights, alone.z, x, y), strict=True):
+        torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
 
 def test_a_tolerance_stops_each_member_where_its_own_gradient_is_small() -> None:

@@ -11,13 +11,14 @@ halves the work when T = H. With activity decay every layer moves from the first
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from deepcredit.nets.activations import activate, pull_back_
 from deepcredit.nets.mlp import MLP, Weights, per_member
+from deepcredit.rules.predictive_coding.graph import Graph
 from deepcredit.schema.common import ActFn
 from deepcredit.schema.networks import Algorithm
 
@@ -68,80 +69,93 @@ class Inferred(NamedTuple):
 def infer(net: MLP, weights: Weights, x: Tensor, y: Tensor, options: Inference) -> Inferred:
     """Infer the activities for `x` [B, D] or [E, B, D] and `y` [B, K] or [E, B, K].
 
-    On the CPU, and with a tolerance, members are computed one after the other.
+    On the CPU, and with a tolerance, members are computed one after the other. To infer for many batches with the
+    same weights or with weights updated in place, build an `Engine`.
     """
     n_members = weights.n_members
     x, y = per_member(x, n_members), per_member(y, n_members)
     if net.n_hidden == 0:
-        return Inferred(x.new_empty(n_members, 0, x.shape[1], net.width), net.a_out * (x @ weights.w_out.mT), _none(x))
-    if n_members > 1 and (x.device.type == "cpu" or options.tolerance is not None):
-        alone = [_infer_members(net, weights, x, y, options, [m]) for m in range(n_members)]
-        return Inferred(*(torch.cat(parts) for parts in zip(*alone, strict=True)))
-    return _infer_members(net, weights, x, y, options, range(n_members))
+        prediction = net.a_out * (x @ weights.w_out.mT)
+        nothing = x.new_empty(n_members, 0, x.shape[1], net.width)
+        return Inferred(nothing, prediction, torch.zeros(n_members, dtype=torch.long, device=x.device))
+    together = n_members if x.is_cuda and options.tolerance is None else 1
+    parts = [
+        _infer_members(net, weights, x, y, options, slice(first, first + together))
+        for first in range(0, n_members, together)
+    ]
+    return Inferred(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
-def _none(x: Tensor) -> Tensor:
-    return torch.zeros(len(x), dtype=torch.long, device=x.device)
-
-
-def _infer_members(
-    net: MLP, weights: Weights, x: Tensor, y: Tensor, options: Inference, members: Iterable[int]
-) -> Inferred:
-    index = list(members)
-    engine = Engine(net, len(index), x.shape[1], options.of_members(index), x.dtype, x.device)
-    engine.load(weights.members(index), x[index], y[index])
-    engine.infer()
-    steps = torch.full((len(index),), engine.steps_taken, device=x.device)
+def _infer_members(net: MLP, weights: Weights, x: Tensor, y: Tensor, options: Inference, members: slice) -> Inferred:
+    own = options.of_members(range(weights.n_members)[members])
+    engine = Engine(net, weights.members(members), x.shape[1], own)
+    engine.infer(x[members], y[members])
+    steps = torch.full((engine.n_members,), engine.steps_taken, device=x.device)
     return Inferred(engine.z.transpose(0, 1), engine.prediction, steps)
 
 
 class Engine:
-    """Buffers and steps of inference for E members of one shape that are computed together.
+    """Inference and weight gradient of E networks of one shape, computed together, batch after batch.
 
-    Built once and used for every batch: `load`, then `infer`, then `weight_gradient`. All work is in place.
+    All buffers are allocated once. The engine reads `weights` anew for every batch and never writes them, so an
+    optimiser may update them in place. Needs at least one hidden layer.
+
+    On a CUDA device the work on one batch is captured once as a graph and replayed; `graph=False` switches that off,
+    and a tolerance, whose check must look at the numbers, does so too.
     """
 
     def __init__(
-        self,
-        net: MLP,
-        n_members: int,
-        batch_size: int,
-        options: Inference,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
+        self, net: MLP, weights: Weights, batch_size: int, options: Inference, *, graph: bool | None = None
     ) -> None:
-        self.net, self.options = net, options
-        self._place: dict[str, Any] = {"dtype": dtype, "device": device}
-        state = (net.n_hidden, n_members, batch_size, net.width)
-        self.z = torch.empty(state, **self._place)
-        self.phi = self.z if net.act_fn is ActFn.linear else torch.empty(state, **self._place)
-        self.error = torch.empty(state, **self._place)
-        self.descent = torch.empty(state, **self._place)
-        self.first = torch.empty(state[1:], **self._place)
-        self.prediction = torch.empty(n_members, batch_size, net.output_size, **self._place)
-        self.output_error = torch.empty_like(self.prediction)
-        self.moments = [torch.empty(state, **self._place) for _ in range(2 if self._adam else 0)]
+        if net.n_hidden < 1:
+            raise ValueError("a network without hidden layers has no activities to infer")
+        self.net, self.weights, self.options = net, weights, options
+        self.n_members, self.batch_size = weights.n_members, batch_size
+        new = weights.w_out.new_empty
+        state = (net.n_hidden, self.n_members, batch_size, net.width)
+        self.x, self.y = new(state[1], batch_size, net.input_size), new(state[1], batch_size, net.output_size)
+        self.prediction, self.output_error = torch.empty_like(self.y), torch.empty_like(self.y)
+        self.z, self.error, self.descent = new(state), new(state), new(state)
+        self.phi = self.z if net.act_fn is ActFn.linear else new(state)
+        self.first = new(state[1:])
+        self.moments = [new(state), new(state)] if options.algorithm is Algorithm.adam else []
+        self.gradient = weights.map(torch.zeros_like)
         self.steps_taken = 0
-        self._rate = _against_states(options.learning_rate, self._place)
-        self._decay = _against_states(options.activity_decay, self._place)
+        self._rate = _against_states(options.learning_rate, self.z)
+        self._decay = _against_states(options.activity_decay, self.z)
+        self._decays = not isinstance(self._decay, float) or self._decay != 0
+        # members computed together need layers first in memory; one member's layers are that already
+        self._copies = self.n_members > 1
+        self._w_hid = new(weights.w_hid.transpose(0, 1).shape) if self._copies else weights.w_hid.transpose(0, 1)
+        self._g_hid = torch.zeros_like(self._w_hid) if self._copies else self.gradient.w_hid.transpose(0, 1)
+        capable = self.z.is_cuda and options.tolerance is None
+        self._graph = Graph(self._learn) if capable and graph is not False else None
 
-    @property
-    def _adam(self) -> bool:
-        return self.options.algorithm is Algorithm.adam
+    def infer(self, x: Tensor, y: Tensor) -> None:
+        """Infer for `x` [E, B, D] and `y` [E, B, K]; leaves `z` [H, E, B, N], `prediction` and `steps_taken`."""
+        self._load(x, y)
+        self._infer()
 
-    @property
-    def _decays(self) -> bool:
-        decay = self.options.activity_decay
-        return any(decay) if isinstance(decay, tuple) else decay != 0
+    def learn(self, x: Tensor, y: Tensor) -> Weights:
+        """Infer, and return ∂F/∂W at the activities where inference ended, in a buffer of the engine's."""
+        self._load(x, y)
+        if self._graph is None:
+            self._learn()
+        else:
+            self._graph.run()
+        return self.gradient
 
-    def load(self, weights: Weights, x: Tensor, y: Tensor) -> None:
-        """Take the weights and a batch, [E, B, D] and [E, B, K]; nothing is computed, nothing copied but layouts."""
-        self.w_in, self.w_out = weights.w_in, weights.w_out
-        self.w_hid = weights.w_hid.transpose(0, 1).contiguous()
-        self.x, self.y = x, y
+    def _load(self, x: Tensor, y: Tensor) -> None:
+        self.x.copy_(x)
+        self.y.copy_(y)
 
-    def infer(self) -> None:
-        """Feed-forward pass, then T steps."""
+    def _learn(self) -> None:
+        self._infer()
+        self._weight_gradient()
+
+    def _infer(self) -> None:
+        if self._copies:
+            self._w_hid.copy_(self.weights.w_hid.transpose(0, 1))
         self._feedforward()
         for moment in self.moments:
             moment.zero_()
@@ -151,51 +165,47 @@ class Engine:
                 break
             self.steps_taken += 1
 
-    def weight_gradient(self) -> Weights:
-        """∂F/∂W at the activities where inference ended; layers that the error never reached have none."""
-        net, batch = self.net, self.x.shape[1]
-        lowest = self._lowest_error(self.steps_taken)
+    def _weight_gradient(self) -> None:
+        """∂F/∂W; layers that the error never reached have none."""
+        net, lowest = self.net, self._lowest_error(self.steps_taken)
         self._activate(max(lowest - 1, 0))
         self._errors(lowest)
-        w_hid = torch.zeros_like(self.w_hid)
-        above = max(lowest, 1)
-        if above < net.n_hidden:
-            _matmul(self.error[above:].mT, self.phi[above - 1 : -1], out=w_hid[above - 1 :])
-        w_hid.mul_(-net.a_hid / batch)
-        w_in = torch.zeros_like(self.w_in)
         if lowest == 0:
-            torch.baddbmm(w_in, self.error[0].mT, self.x, beta=0, alpha=-net.a_in / batch, out=w_in)
-        w_out = torch.empty_like(self.w_out)
-        torch.baddbmm(w_out, self.output_error.mT, self.phi[-1], beta=0, alpha=-net.a_out / batch, out=w_out)
-        return Weights(w_in, w_hid.transpose(0, 1), w_out)
+            _outer(self.error[0], self.x, net.a_in / self.batch_size, out=self.gradient.w_in)
+        lowest = max(lowest, 1)
+        if lowest < net.n_hidden:
+            errors, below = _stack(self.error[lowest:]), _stack(self.phi[lowest - 1 : -1])
+            _outer(errors, below, net.a_hid / self.batch_size, out=_stack(self._g_hid[lowest - 1 :]))
+        _outer(self.output_error, self.phi[-1], net.a_out / self.batch_size, out=self.gradient.w_out)
+        if self._copies:
+            self.gradient.w_hid.copy_(self._g_hid.transpose(0, 1))
 
     def _feedforward(self) -> None:
-        net = self.net
-        torch.baddbmm(self.first, self.x, self.w_in.mT, beta=0, alpha=net.a_in, out=self.first)
+        net, weights = self.net, self.weights
+        torch.baddbmm(self.first, self.x, weights.w_in.mT, beta=0, alpha=net.a_in, out=self.first)
         self.z[0].copy_(self.first)
         for layer in range(1, net.n_hidden):
-            below = self.z[layer - 1]
-            phi = self._activated(layer - 1)
-            skip = {"beta": 1 if net.skips else 0, "alpha": net.a_hid}
-            torch.baddbmm(below, phi, self.w_hid[layer - 1].mT, out=self.z[layer], **skip)
-        torch.baddbmm(self.prediction, self._activated(-1), self.w_out.mT, beta=0, alpha=net.a_out, out=self.prediction)
+            phi, w = self._activated(layer - 1), self._w_hid[layer - 1].mT
+            torch.baddbmm(self.z[layer - 1], phi, w, beta=float(net.skips), alpha=net.a_hid, out=self.z[layer])
+        phi = self._activated(-1)
+        torch.baddbmm(self.prediction, phi, weights.w_out.mT, beta=0, alpha=net.a_out, out=self.prediction)
 
     def _lowest_error(self, t: int) -> int:
-        """The lowest hidden layer whose error may differ from zero after t steps."""
+        """The lowest hidden layer (from 0; H if there is none) whose error may differ from zero after t steps."""
         climbs = self.options.front and not self._decays
         return max(0, self.net.n_hidden - t) if climbs else 0
 
     def _step(self, t: int) -> bool:
-        """One step of all layers that the error has reached; False where the tolerance is met instead."""
+        """One step of all layers that the error reaches; False where the tolerance is met instead."""
         lowest = self._lowest_error(t)
-        moved = max(0, lowest - 1)
+        moving = max(0, lowest - 1)
         if t > 0:
-            self._activate(moved)
+            self._activate(moving)
         self._errors(lowest)
-        self._descent(lowest, moved)
-        if self._converged(moved):
+        self._descent(lowest, moving)
+        if self._converged(moving):
             return False
-        self._move(moved, t)
+        (self._move_by_adam if self.moments else self._move)(moving, t)
         return True
 
     def _activate(self, lowest: int) -> None:
@@ -209,7 +219,8 @@ class Engine:
     def _errors(self, lowest: int) -> None:
         """Errors of the output and of the hidden layers from `lowest` up."""
         net = self.net
-        torch.baddbmm(self.y, self.phi[-1], self.w_out.mT, alpha=-net.a_out, out=self.output_error)
+        w_out = self.weights.w_out.mT
+        torch.baddbmm(self.y, self.phi[-1], w_out, alpha=-net.a_out, out=self.output_error)
         if lowest == 0:
             torch.sub(self.z[0], self.first, out=self.error[0])
         lowest = max(lowest, 1)
@@ -219,56 +230,65 @@ class Engine:
                 torch.sub(self.z[lowest:], self.z[below], out=error)
             else:
                 error.copy_(self.z[lowest:])
-            _subtract_matmul_(error, self.phi[below], self.w_hid[lowest - 1 :].mT, net.a_hid)
+            w_hid = _stack(self._w_hid[lowest - 1 :]).mT
+            _stack(error).baddbmm_(_stack(self.phi[below]), w_hid, alpha=-net.a_hid)
 
-    def _descent(self, lowest: int, moved: int) -> None:
-        """−B ∂F/∂z of the layers from `moved` up, where errors are not zero from `lowest` up."""
-        net = self.net
-        if moved < net.n_hidden - 1:
-            _matmul(self.error[moved + 1 :], self.w_hid[moved:], out=self.descent[moved:-1])
-        self.descent[moved:-1].mul_(net.a_hid)
-        torch.baddbmm(self.descent[-1], self.output_error, self.w_out, beta=0, alpha=net.a_out, out=self.descent[-1])
-        pull_back_(net.act_fn, self.phi[moved:], self.descent[moved:])
+    def _descent(self, lowest: int, moving: int) -> None:
+        """−B ∂F/∂z of the layers from `moving` up, where errors differ from zero from `lowest` up."""
+        net, descent = self.net, self.descent
+        top = descent[-1]
+        torch.baddbmm(top, self.output_error, self.weights.w_out, beta=0, alpha=net.a_out, out=top)
+        if moving < net.n_hidden - 1:
+            sent, w_hid = _stack(descent[moving:-1]), _stack(self._w_hid[moving:])
+            torch.baddbmm(sent, _stack(self.error[moving + 1 :]), w_hid, beta=0, alpha=net.a_hid, out=sent)
+        pull_back_(net.act_fn, self.phi[moving:], descent[moving:])
         if net.skips:
-            self.descent[moved:-1].add_(self.error[moved + 1 :])
-        self.descent[lowest:].sub_(self.error[lowest:])
+            descent[moving:-1].add_(self.error[moving + 1 :])
+        descent[lowest:].sub_(self.error[lowest:])
         if self._decays:
-            self.descent.addcmul_(self.z, self._decay, value=-1)
+            descent.sub_(self.z * self._decay)
 
-    def _converged(self, moved: int) -> bool:
-        if self.options.tolerance is None:
-            return False
-        norm = self.descent[moved:].double().norm() / self.x.shape[1]
-        return bool(norm <= self.options.tolerance)
+    def _converged(self, moving: int) -> bool:
+        tolerance = self.options.tolerance
+        return tolerance is not None and bool(self.descent[moving:].norm() <= tolerance * self.batch_size)
 
-    def _move(self, moved: int, t: int) -> None:
-        z, descent, batch = self.z[moved:], self.descent[moved:], self.x.shape[1]
-        if not self._adam:
-            z.addcmul_(descent, self._rate, value=1 / batch)
-            return
-        first, second = (m[moved:] for m in self.moments)
-        descent.mul_(1 / batch)
+    def _move(self, moving: int, t: int) -> None:  # noqa: ARG002
+        """z ← z − η ∂F/∂z."""
+        _add_scaled_(self.z[moving:], self.descent[moving:], self._rate / self.batch_size)
+
+    def _move_by_adam(self, moving: int, t: int) -> None:
+        """Algorithm 1 of Kingma & Ba (2015); the first step is t = 0."""
+        descent, (first, second) = self.descent[moving:], (m[moving:] for m in self.moments)
+        descent.mul_(1 / self.batch_size)
         first.lerp_(descent, 1 - BETA_1)
         second.mul_(BETA_2).addcmul_(descent, descent, value=1 - BETA_2)
-        scale = torch.sqrt(second, out=descent).mul_((1 - BETA_2 ** (t + 1)) ** -0.5).add_(EPSILON).div_(self._rate)
-        z.addcdiv_(first, scale, value=1 / (1 - BETA_1 ** (t + 1)))
+        scale = torch.sqrt(second, out=descent).mul_((1 - BETA_2 ** (t + 1)) ** -0.5).add_(EPSILON)
+        direction = torch.div(first, scale, out=descent)
+        _add_scaled_(self.z[moving:], direction, self._rate / (1 - BETA_1 ** (t + 1)))
 
 
-def _against_states(value: float | tuple[float, ...], place: dict[str, Any]) -> Tensor:
-    """A member's number as a tensor that broadcasts against [H, E, B, N]."""
-    return torch.tensor(value, **place).reshape(-1, 1, 1)
+def _against_states(value: float | tuple[float, ...], like: Tensor) -> float | Tensor:
+    """A number if members share it, else a tensor that broadcasts against [H, E, B, N]."""
+    if not isinstance(value, tuple):
+        return float(value)
+    if len(set(value)) == 1:
+        return float(value[0])
+    return torch.tensor(value, dtype=like.dtype, device=like.device).reshape(-1, 1, 1)
+
+
+def _add_scaled_(z: Tensor, direction: Tensor, rate: float | Tensor) -> None:
+    """z ← z + rate · direction; one pass where members share the rate. Overwrites `direction` otherwise."""
+    if isinstance(rate, float):
+        z.add_(direction, alpha=rate)
+    else:
+        z.add_(direction.mul_(rate))
 
 
 def _stack(tensor: Tensor) -> Tensor:
-    """Layers and members [k, E, ·, ·] as one batch of matrices; a view, also of transposed matrices."""
-    return tensor.flatten(0, 1)
+    """Layers and members [k, E, ·, ·] as one batch of matrices; always a view."""
+    return tensor.view(-1, *tensor.shape[2:])
 
 
-def _matmul(a: Tensor, b: Tensor, out: Tensor) -> None:
-    """a b of all layers and members, written into `out`."""
-    torch.bmm(_stack(a), _stack(b), out=_stack(out))
-
-
-def _subtract_matmul_(total: Tensor, a: Tensor, b: Tensor, factor: float) -> None:
-    """total ← total − factor · a b of all layers and members."""
-    _stack(total).baddbmm_(_stack(a), _stack(b), alpha=-factor)
+def _outer(error: Tensor, below: Tensor, factor: float, out: Tensor) -> None:
+    """out ← −factor · Σ_batch error belowᵀ of a batch of matrices."""
+    torch.baddbmm(out, error.mT, below, beta=0, alpha=-factor, out=out)
