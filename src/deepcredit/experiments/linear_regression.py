@@ -53,10 +53,10 @@ def _run_seed(config: LinearRegression, seed: int) -> xr.Dataset:
     true, recovered = recover(seed, config.data)
     return xr.Dataset(
         {
-            "weight": (("method", "feature", "item"), np.stack(list(solutions.values()))),
+            "weight": (("solution", "feature", "item"), np.stack(list(solutions.values()))),
             "loss": (("network", "epoch"), np.stack([losses, history.loss[0].numpy()])),
             "true_matrix": (("row", "column"), true),
             "recovered_matrix": (("row", "column"), recovered),
         },
-        {"method": list(solutions), "network": ["zero_depth", "deep"], "epoch": np.arange(optimizer.epochs)},
+        {"solution": list(solutions), "network": ["zero_depth", "deep"], "epoch": np.arange(optimizer.epochs)},
     )

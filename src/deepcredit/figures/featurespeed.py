@@ -147,7 +147,7 @@ def angle_vs_depth(data: Data, _options: Mapping[str, Any]) -> tuple[Figure, pd.
     ax.axhline(np.pi / 2, color="0.7", linewidth=0.6, zorder=0)
     ax.set(xlabel="depth $L$", ylabel="output angle (rad)", xlim=(0, ds.num_layers.max() + 5))
     _branch_legend(figure, ds.branch_scale.values, colors)
-    marks = {"marker": "o", "linestyle": "none", "color": "0.4"}
+    marks: dict[str, Any] = {"marker": "o", "linestyle": "none", "color": "0.4"}
     handles = [
         Line2D([], [], markersize=2, label=STEPS["branch_out"], **marks),
         Line2D([], [], markersize=4, markerfacecolor="none", alpha=0.5, label=STEPS["both"], **marks),
@@ -203,7 +203,7 @@ def formula_holds(data: Data, claim: Claim) -> Measured:
     (ds,) = data["layers"]
     chosen = ds.sel(updated="branch_out", branch_scale=claim.options["branch_scale"]).isel(layer=slice(1, None))
     deviation = float(np.abs(chosen.aligned_speed / chosen.formula - 1).max())
-    return Measured(deviation, deviation <= claim.tolerance)
+    return Measured(deviation, deviation <= (claim.tolerance or 0.0))
 
 
 def mean_output_angle(data: Data, claim: Claim) -> Measured:
@@ -227,7 +227,11 @@ def curves_collapse(data: Data, claim: Claim) -> Measured:
     missing = sorted(set(claim.options["num_layers"]) - set(curves))
     if missing:
         raise NotTestable(f"needs depths {', '.join(map(str, missing))}")
-    at = np.linspace(*np.log(claim.options["range"]), 400)
+    seeds = min(curve.sizes["seed"] for curve in curves.values())
+    if seeds < claim.options["seeds"]:
+        raise NotTestable(f"needs the mean over {claim.options['seeds']} seeds, not {seeds}")
+    low, high = np.log(claim.options["range"])
+    at = np.linspace(low, high, 400)
     heights = [np.interp(at, np.log(c.x.values), c.mean("seed").values) for c in curves.values()]
     spread = float(np.ptp(heights, axis=0).max())
     return Measured(spread, spread < claim.published)

@@ -52,10 +52,10 @@ class Regression(Tree):
 
 @dataclass
 class LinearRegression(Experiment):
-    """Members are seeds. `method` is analytic, zero_depth or deep."""
+    """Members are seeds. `solution` is analytic, zero_depth or deep."""
 
     variables: ClassVar[dict[str, Variable]] = {
-        "weight": Variable(("seed", "method", "feature", "item"), finite=False, about="weights at the end"),
+        "weight": Variable(("seed", "solution", "feature", "item"), finite=False, about="weights at the end"),
         "loss": Variable(("seed", "network", "epoch"), finite=False, about="mean squared error before every step"),
         "true_matrix": Variable(("seed", "row", "column"), about="integers from 0 to 9"),
         "recovered_matrix": Variable(("seed", "row", "column"), about="regression on the noisy samples"),
