@@ -37,7 +37,7 @@ def infer(net: MLP, weights: Weights, x: Tensor, y: Tensor, options: Halving) ->
     the step unless E_t < E_{t−1}. The weights learn from the activities with which iteration T − 1 begins, so the
     step of that iteration is never needed and z has moved T − 1 times.
 
-    x [E, B, D] and y [E, B, K]. Source: Song et al. 2024, Methods, and the catalogue's group A.
+    x [E, B, D] and y [E, B, K]. Source: Song et al. 2024, Methods.
     """
     z, _ = feedforward(net, weights, x)
     batch_size = x.shape[-2]
