@@ -60,6 +60,7 @@ def test_panels_select_members_and_refuse_what_is_absent(data) -> None:  # type:
     options = {"panels": [panel, panel], "ylim": [0, 1], "legend": "best"}
     _, table = prospective.alignment_vs_depth(data, options)
     assert set(table.seed.dropna()) == {0}
+    assert set(table.panel) == {"first"}
     with pytest.raises(NotTestable, match="weight_lr = 7"):
         prospective.alignment(data, "depth", {"weight_lr": 7})
 

@@ -45,7 +45,8 @@ def alignment_vs_depth(data: Data, options: Mapping[str, Any]) -> tuple[Figure, 
     rows = [_alignment_panel(ax, data, panel, options) for ax, panel in zip(axes, panels, strict=True)]
     axes[0].set_ylabel("target alignment")
     axes[0].legend(loc=options["legend"])
-    return figure, pd.concat(rows, ignore_index=True)
+    table = pd.concat(rows, ignore_index=True)
+    return figure, table.drop(columns="panel") if len(panels) == 1 else table
 
 
 def _alignment_panel(ax: Axes, data: Data, panel: Mapping[str, Any], options: Mapping[str, Any]) -> pd.DataFrame:
