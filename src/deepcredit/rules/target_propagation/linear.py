@@ -1,0 +1,37 @@
+r"""Target propagation and backpropagation side by side in a deep linear network, from the input to the output.
+
+Shapes: E members, L weight matrices, B batch. Layers are a list W_1 … W_L of [E, out, in];
+states are a list x_0 … x_L of [E, B, width of the layer]. The loss is ½ Σ (x_L − y)².
+
+Targets, as in the target-propagation notebook (after Lee et al. 2015, eq. 15, with the exact inverse in place of a
+learned one): $t_L = x_L − α ∂L/∂x_L$ and $t_l = x_l − W_{l+1}^+ x_{l+1} + W_{l+1}^+ t_{l+1}$, with the pseudo-inverse
+$W^+$. Both rules take the step $W_l ← W_l − η Σ_{batch} e_l x_{l−1}^T$; e_l is x_l − t_l for target propagation
+and ∂L/∂x_l for backpropagation.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from deepcredit.rules.target_propagation import exact
+
+
+def output_gradients(layers: Sequence[Tensor], values: Sequence[Tensor], y: Tensor) -> list[Tensor]:
+    """∂L/∂x_0 … ∂L/∂x_L: the output's error x_L − y, carried down by the transposed weights."""
+    gradients = [values[-1] - y]
+    for weight in reversed(layers):
+        gradients.append(gradients[-1] @ weight)
+    return gradients[::-1]
+
+
+def target_errors(layers: Sequence[Tensor], values: Sequence[Tensor], y: Tensor, target_lr: float) -> list[Tensor]:
+    """x_0 − t_0 … x_L − t_L: α (x_L − y), carried down by the pseudo-inverses of the weights."""
+    top_target = values[-1] - target_lr * (values[-1] - y)
+    errors = exact.errors(layers, values, top_target)
+    return [errors[0] @ torch.linalg.pinv(layers[0].mT), *errors]
+
+
+def updates(errors: Sequence[Tensor], values: Sequence[Tensor], lr: float) -> list[Tensor]:
+    """What is added to W_1 … W_L: −η Σ_batch e_l x_{l−1}ᵀ, from the errors e_0 … e_L, of which e_0 moves nothing."""
+    return [-lr * error.mT @ below for error, below in zip(errors[1:], values, strict=False)]
