@@ -1,0 +1,1 @@
+"""Group D: one learning step of a residual network, and the feature speed formula."""
