@@ -7,7 +7,6 @@ platforms. Those two, and the CUDA libraries that some of their wheels ask for, 
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -61,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
