@@ -1,0 +1,1 @@
+"""Group E: deep linear networks on hierarchical data."""
