@@ -98,7 +98,7 @@ def test_zero_depth_network_follows_its_closed_form():
 def test_a_zero_depth_network_may_diverge():
     losses, last = linear_regression.train_zero_depth(np.ones((2, 2)), np.zeros((2, 2)), 1e3, 200)
     assert losses[0] == 1
-    assert losses[-1] > 1e300
+    assert not np.isfinite(losses[-1])
     assert not np.isfinite(last).any()
 
 
