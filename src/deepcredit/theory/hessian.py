@@ -1,6 +1,6 @@
 r"""The Hessian of the predictive-coding energy in the activities: block-tridiagonal, never built densely unless asked.
 
-Shapes: E members, H hidden layers, N width, D input, K output; one sample (B = 1), so no 1/B appears.
+Shapes: E members, H hidden layers, L = H + 1, N width, D input, K output; one sample (B = 1), so no 1/B appears.
 
 With the Jacobians $J_{l+1} = a_{l+1} W_{l+1}\operatorname{diag}\varphi'(z_l)\;(+ I\text{ with skips})$ and errors e,
 the block of layers (l, l) is
@@ -9,23 +9,32 @@ $$I(1+\alpha) + J_{l+1}^\top J_{l+1} - \operatorname{diag}\big(a_{l+1}\varphi''(
 
 and the block (l+1, l) is $-J_{l+1}$ (for linear networks: Innocenti, Achour & Buckley 2025, μPC, the appendix on the
 activity Hessian). The diagonal in φ″ can make it indefinite, as under tanh.
+
+**Extreme eigenvalues.** The largest comes from Lanczos' method on products with the blocks, and the smallest with it
+where the spectrum is benign. Elsewhere the smallest comes from Lanczos on products with the inverse of H − σI, which a
+block factorisation gives. It eliminates the top layer first: without the diagonal in φ″ every pivot is then at least
+I, so that λ_min keeps its relative accuracy however large the condition number, where a dense solver returns rounding
+errors.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
 from deepcredit.nets.activations import activate, derivative, second_derivative
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.rules.predictive_coding.energy import errors
+from deepcredit.rules.predictive_coding.energy import activity_gradient, errors
+from deepcredit.schema.common import ActFn
+from deepcredit.theory.lanczos import End, extremes
 
 #: below this size a dense eigensolver is as fast
 DENSE_SIZE = 256
+#: error of a dense eigensolver's values, relative to the largest
+ROUNDING = 1e-14
 #: relative accuracy asked of an eigenvalue
-TOLERANCE = 1e-9
+TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -66,133 +75,190 @@ class Blocks:
         return product
 
 
+# --- the blocks ---------------------------------------------------------------------------------------------------
+
+
 def activity_hessian(
     net: MLP, weights: Weights, z: Tensor, x: Tensor, y: Tensor, activity_decay: float = 0.0
 ) -> Blocks:
     """∂²F/∂z² at `z` [E, H, 1, N] of one sample, `x` [E, 1, D] or [1, D] and `y` [E, 1, K] or [1, K], in float64."""
-    weights = weights.map(Tensor.double)
-    z, x, y = z.double(), x.double(), y.double()
-    error = errors(net, weights, z, x, y)
+    weights, z, x, y = _double(weights, z, x, y)
     phi = activate(net.act_fn, z).squeeze(2)
-    slope, curvature = derivative(net.act_fn, phi), second_derivative(net.act_fn, phi)
-    between = net.a_hid * weights.w_hid
-    last = net.a_out * weights.w_out
-    sent = torch.cat([error.hidden[:, 1:] @ between, (error.output @ last).unsqueeze(1)], 1).squeeze(2)
-    lower = between * slope[:, :-1].unsqueeze(-2)
-    if net.skips:
-        lower = lower + torch.eye(net.width, dtype=z.dtype, device=z.device)
-    last = last * slope[:, -1].unsqueeze(-2)
-    gram = torch.cat([lower.mT @ lower, (last.mT @ last).unsqueeze(1)], 1)
-    gram.diagonal(dim1=-2, dim2=-1).add_(1 + activity_decay - curvature * sent)
-    return Blocks(gram, -lower)
+    hidden, last = jacobians(net, weights, derivative(net.act_fn, phi))
+    error = errors(net, weights, z, x, y)
+    from_hidden = net.a_hid * (error.hidden[:, 1:] @ weights.w_hid)
+    from_output = net.a_out * (error.output @ weights.w_out)
+    sent = torch.cat([from_hidden, from_output.unsqueeze(1)], 1).squeeze(2)
+    return _assembled(hidden, last, 1 + activity_decay - second_derivative(net.act_fn, phi) * sent)
 
 
 def hessian_at_start(net: MLP, weights: Weights, x: Tensor, y: Tensor, activity_decay: float = 0.0) -> Blocks:
     """`activity_hessian` at the feed-forward values."""
-    weights = weights.map(Tensor.double)
-    z, _ = feedforward(net, weights, x.double())
+    weights, x, y = _double(weights, x, y)
+    z, _ = feedforward(net, weights, x)
     return activity_hessian(net, weights, z, x, y, activity_decay)
 
 
-class Factor:
-    """Block Cholesky factorisation of one member's `matrix` − `shift` I, if that is positive definite."""
-
-    def __init__(self, matrix: Blocks, shift: float) -> None:
-        self.definite = True
-        self._pivots: list[Tensor] = []
-        self._below: list[Tensor] = []
-        for layer, block in enumerate(matrix.diagonal[0]):
-            pivot = block - shift * torch.eye(len(block), dtype=block.dtype, device=block.device)
-            if layer:
-                # the block below the pivot before, L_{l,l-1} = A_{l,l-1} L_{l-1,l-1}^{-T}
-                above = self._pivots[-1]
-                below = torch.linalg.solve_triangular(above, matrix.lower[0, layer - 1].mT, upper=False).mT
-                self._below.append(below)
-                pivot = pivot - below @ below.mT
-            factor, info = torch.linalg.cholesky_ex(pivot)
-            if int(info) != 0:
-                self.definite = False
-                return
-            self._pivots.append(factor)
-
-    def solve(self, v: Tensor) -> Tensor:
-        """The solution for a right-hand side `v` [H, N]."""
-        forward: list[Tensor] = []
-        for layer, pivot in enumerate(self._pivots):
-            rest = v[layer] - self._below[layer - 1] @ forward[-1] if layer else v[layer]
-            forward.append(_solve_lower(pivot, rest))
-        solution = [forward[-1]] * len(forward)
-        for layer in reversed(range(len(forward))):
-            rest = forward[layer]
-            if layer + 1 < len(forward):
-                rest = rest - self._below[layer].mT @ solution[layer + 1]
-            solution[layer] = _solve_upper(self._pivots[layer].mT, rest)
-        return torch.stack(solution)
+def linear_hessian(net: MLP, weights: Weights, activity_decay: float = 0.0) -> Blocks:
+    """The Hessian of linear networks, the same at all activities; D and O are parts of it. Refuses other networks."""
+    if net.act_fn is not ActFn.linear:
+        raise ValueError(f"only a linear network's Hessian follows from its weights, not one with {net.act_fn.value}")
+    (weights,) = _double(weights)
+    slope = weights.w_out.new_ones(weights.n_members, net.n_hidden, net.width)
+    return _assembled(*jacobians(net, weights, slope), torch.full_like(slope, 1 + activity_decay))
 
 
-def _solve_lower(factor: Tensor, v: Tensor) -> Tensor:
-    return torch.linalg.solve_triangular(factor, v.unsqueeze(-1), upper=False).squeeze(-1)
+def jacobians(net: MLP, weights: Weights, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """$J_2 … J_H$, [E, H-1, N, N], and $J_L$, [E, K, N], for the slopes φ′(z), [E, H, N]."""
+    hidden = net.a_hid * weights.w_hid * slope[:, :-1].unsqueeze(-2)
+    if net.skips:
+        hidden.diagonal(dim1=-2, dim2=-1).add_(1)
+    return hidden, net.a_out * weights.w_out * slope[:, -1].unsqueeze(-2)
 
 
-def _solve_upper(factor: Tensor, v: Tensor) -> Tensor:
-    return torch.linalg.solve_triangular(factor, v.unsqueeze(-1), upper=True).squeeze(-1)
+def _assembled(hidden: Tensor, last: Tensor, on_diagonal: Tensor) -> Blocks:
+    gram = torch.cat([hidden.mT @ hidden, (last.mT @ last).unsqueeze(1)], 1)
+    gram.diagonal(dim1=-2, dim2=-1).add_(on_diagonal)
+    return Blocks(gram, -hidden)
 
 
-def extreme_eigenvalues(matrix: Blocks) -> tuple[float, float]:
-    """The smallest and the largest eigenvalue, with their signs, of one member's matrix.
+def _double(weights: Weights, *tensors: Tensor) -> tuple:
+    return weights.map(Tensor.double), *(t.double() for t in tensors)
 
-    The largest by Lanczos iteration. The smallest by Lanczos iteration on the inverse of the matrix shifted to where it
-    is positive definite: such a shift is the nearer to the smallest eigenvalue, the faster.
+
+# --- the same without its formula ---------------------------------------------------------------------------------
+
+
+def product(
+    net: MLP, weights: Weights, z: Tensor, x: Tensor, y: Tensor, v: Tensor, activity_decay: float = 0.0
+) -> Tensor:
+    """Hessian-vector products with `v` [E, H, M, N], M vectors a member, by differentiating the gradient along them.
+
+    `z` [E, H, 1, N], `x` [E, 1, D] or [1, D] and `y` likewise, all in the precision wanted. Needs no block.
+    At the kink of relu the slope is that from the left, 0, as everywhere in the package.
     """
+    n_members, n_vectors = weights.n_members, v.shape[2]
+    x, y = (t.expand(n_members, n_vectors, -1) for t in (x, y))
+    z = torch.where(z == 0, -torch.finfo(z.dtype).tiny, z)
+
+    def gradient(state: Tensor) -> Tensor:
+        return n_vectors * activity_gradient(net, weights, state, x, y, activity_decay)
+
+    return torch.func.jvp(gradient, (z.repeat(1, 1, n_vectors, 1),), (v,))[1]
+
+
+def numerical_hessian(
+    net: MLP, weights: Weights, z: Tensor, x: Tensor, y: Tensor, activity_decay: float = 0.0
+) -> Blocks:
+    """The blocks of `activity_hessian`, read off 3N products: layers three apart do not meet in the matrix.
+
+    Uses neither the formula of the blocks nor that of φ″.
+    """
+    weights, z, x, y = _double(weights, z, x, y)
+    n_members, n_hidden, _, width = z.shape
+    diagonal = z.new_empty(n_members, n_hidden, width, width)
+    lower = z.new_empty(n_members, n_hidden - 1, width, width)
+    identity = torch.eye(width, dtype=z.dtype, device=z.device)
+    for first in range(min(3, n_hidden)):
+        probe = z.new_zeros(n_members, n_hidden, width, width)
+        probe[:, first::3] = identity
+        columns = product(net, weights, z, x, y, probe, activity_decay).mT
+        diagonal[:, first::3] = columns[:, first::3]
+        lower[:, first::3] = columns[:, first + 1 :: 3]
+    return Blocks(diagonal, lower)
+
+
+# --- eigenvalues --------------------------------------------------------------------------------------------------
+
+
+def spectrum(matrix: Blocks) -> Tensor:
+    """All eigenvalues of one member's matrix, ascending, [HN]. Dense, but for a block-diagonal matrix."""
+    if not matrix.lower.any():
+        return torch.linalg.eigvalsh(matrix.diagonal[0]).flatten().sort().values
+    return torch.linalg.eigvalsh(matrix.dense()[0])
+
+
+def condition_number(matrix: Blocks, tolerance: float = TOLERANCE) -> float:
+    """κ = |λ_max| / |λ_min| of the signed extreme eigenvalues of one member's matrix."""
+    smallest, largest = extreme_eigenvalues(matrix, tolerance)
+    return abs(largest) / abs(smallest) if smallest else float("inf")
+
+
+def extreme_eigenvalues(matrix: Blocks, tolerance: float = TOLERANCE) -> tuple[float, float]:
+    """The smallest and the largest eigenvalue, with their signs, of one member's matrix; NaN where it is not finite.
+
+    `tolerance` is relative to each. In an indefinite matrix, a λ_min nearer to zero than the rounding errors of λ_max
+    cannot be known that well.
+    """
+    if not all(bool(part.isfinite().all()) for part in (matrix.diagonal, matrix.lower)):
+        return float("nan"), float("nan")
     _, n_blocks, width, _ = matrix.diagonal.shape
     if n_blocks * width <= DENSE_SIZE:
-        values = torch.linalg.eigvalsh(matrix.dense()[0])
-        return values[0].item(), values[-1].item()
-    largest = _lanczos(matrix, "LA", TOLERANCE)
-    shift, factor = _definite_shift(matrix, largest)
-    inverse = _operator(matrix, lambda v: factor.solve(v[0]).unsqueeze(0))
-    start = _start_vector(inverse.shape[0])
-    top = eigsh(inverse, k=1, which="LA", tol=TOLERANCE, v0=start, return_eigenvectors=False)[0]
-    return shift + 1 / float(top), largest
+        values = spectrum(matrix)
+        largest = values[-1].item()
+        smallest = End(values[0].item(), ROUNDING * abs(largest))
+    else:
+        smallest, (largest, _) = extremes(_flat(matrix, matrix.multiply), matrix.diagonal, n_blocks * width, tolerance)
+    if smallest.within(tolerance):
+        return smallest.value, largest
+    return _smallest(matrix, smallest, tolerance), largest
 
 
-def condition_number(matrix: Blocks) -> float:
-    """κ = |λ_max| / |λ_min| of the signed extreme eigenvalues of one member's matrix."""
-    smallest, largest = extreme_eigenvalues(matrix)
-    return abs(largest) / abs(smallest)
+def _smallest(matrix: Blocks, estimate: End, tolerance: float) -> float:
+    """λ_min, given an estimate of it from above: σ + 1/μ for the largest eigenvalue μ of (H − σI)⁻¹.
 
-
-def _definite_shift(matrix: Blocks, largest: float) -> tuple[float, Factor]:
-    """A shift just below the smallest eigenvalue, and the factor there: 0 where the matrix is positive definite."""
-    factor = Factor(matrix, 0.0)
-    if factor.definite:
-        return 0.0, factor
-    estimate = _lanczos(matrix, "SA", 1e-3)
-    gap = 0.01 * max(abs(estimate), 1e-6 * abs(largest))
-    while not factor.definite:
-        shift = estimate - gap
-        factor, gap = Factor(matrix, shift), 4 * gap
-    return shift, factor
-
-
-def _lanczos(matrix: Blocks, which: str, tolerance: float) -> float:
-    operator = _operator(matrix, matrix.multiply)
-    start = _start_vector(operator.shape[0])
-    return float(eigsh(operator, k=1, which=which, tol=tolerance, v0=start, return_eigenvectors=False)[0])
-
-
-def _operator(matrix: Blocks, multiply) -> LinearOperator:
+    σ is 0 if H is positive definite, else it moves from the estimate down until H − σI is: the nearer it stays, the
+    faster.
+    """
+    shift, factor = 0.0, factorised(matrix, 0.0)
+    margin = max(2 * estimate.error, 1e-3 * abs(estimate.value))
+    while factor is None:
+        shift = estimate.value - margin
+        factor, margin = factorised(matrix, shift), 4 * margin
     _, n_blocks, width, _ = matrix.diagonal.shape
-    device = matrix.diagonal.device
-
-    def product(v: np.ndarray) -> np.ndarray:
-        blocks = torch.from_numpy(np.ascontiguousarray(v)).to(device).reshape(1, n_blocks, width)
-        return multiply(blocks).reshape(-1).cpu().numpy()
-
-    size = n_blocks * width
-    return LinearOperator((size, size), matvec=product, dtype=np.float64)
+    _, (largest, _) = extremes(_flat(matrix, factor.solve), matrix.diagonal, n_blocks * width, tolerance)
+    return shift + 1 / largest
 
 
-def _start_vector(size: int) -> np.ndarray:
-    """A start that is the same in every call, so that the result is."""
-    return np.random.default_rng(0).standard_normal(size)
+def _flat(matrix: Blocks, function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """`function` of vectors [1, H, N] as one of vectors [HN]."""
+    shape = (1, *matrix.diagonal.shape[1:3])
+    return lambda v: function(v.reshape(shape)).reshape(-1)
+
+
+@dataclass(frozen=True)
+class Factor:
+    r"""Block elimination of one member's positive definite matrix from the top layer down.
+
+    With $S_H = H_{H,H}$ and $S_l = H_{l,l} - H_{l+1,l}^\top S_{l+1}^{-1} H_{l+1,l}$.
+    """
+
+    inverse: Tensor  #: $S_1^{-1} … S_H^{-1}$, [H, N, N]
+    passed_on: Tensor  #: $S_{l+1}^{-1} H_{l+1,l}$, [H-1, N, N]
+
+    def solve(self, v: Tensor) -> Tensor:
+        """The solution for a right-hand side `v` [1, H, N]."""
+        rest = v[0].clone()
+        for layer in reversed(range(len(self.passed_on))):
+            rest[layer].addmv_(self.passed_on[layer].mT, rest[layer + 1], alpha=-1)
+        solution = (self.inverse @ rest.unsqueeze(-1)).squeeze(-1)
+        for layer in range(len(self.passed_on)):
+            solution[layer + 1].addmv_(self.passed_on[layer], solution[layer], alpha=-1)
+        return solution.unsqueeze(0)
+
+
+def factorised(matrix: Blocks, shift: float) -> Factor | None:
+    """Factor of one member's `matrix` − `shift` I, or None where that is not positive definite."""
+    diagonal, lower = matrix.diagonal[0], matrix.lower[0]
+    shifted = -shift * torch.eye(diagonal.shape[-1], dtype=diagonal.dtype, device=diagonal.device)
+    inverse, passed_on = torch.empty_like(diagonal), torch.empty_like(lower)
+    pivot = diagonal[-1] + shifted
+    for layer in reversed(range(len(diagonal))):
+        root, failed = torch.linalg.cholesky_ex(pivot)
+        if failed:
+            return None
+        inverse[layer] = torch.cholesky_inverse(root)
+        if layer:
+            passed_on[layer - 1] = inverse[layer] @ lower[layer - 1]
+            pivot = diagonal[layer - 1] + shifted - lower[layer - 1].mT @ passed_on[layer - 1]
+    return Factor(inverse, passed_on)
