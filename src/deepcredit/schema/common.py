@@ -45,10 +45,13 @@ class Trainer:
 
     accelerator: Accelerator = Accelerator.auto
     threads: int = 1
+    #: memory that a job may plan with; kinds that can foresee needing more refuse to begin
+    memory_gib: float = 16.0
     progress: bool = False
 
     def __post_init__(self) -> None:
         check(self.threads >= 1, "trainer.threads", self.threads, "a whole number of at least 1")
+        check(self.memory_gib > 0, "trainer.memory_gib", self.memory_gib, "a positive number")
 
 
 @dataclass
@@ -74,3 +77,7 @@ class Experiment:
         check(len(self.seed) > 0, "seed", self.seed, "a list of at least one whole number")
         check(len(set(self.seed)) == len(self.seed), "seed", self.seed, "a list without repetitions")
         check(all(s >= 0 for s in self.seed), "seed", self.seed, "whole numbers of at least 0")
+
+    def operations(self) -> float:
+        """Floating-point operations of the cell, roughly; by these, jobs are given their share of the work."""
+        return 0.0
