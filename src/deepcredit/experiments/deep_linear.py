@@ -108,6 +108,9 @@ def _run_seed(config: DeepLinear, seed: int) -> xr.Dataset:
         "weight_lr": optimizer.lr,
         "epoch": np.arange(optimizer.epochs),
         "mode": np.arange(1, len(target_values) + 1),
+        "item": np.arange(len(features)),
+        "other_item": np.arange(len(features)),
+        "feature": np.arange(features.shape[1]),
     }
     return xr.Dataset(arrays, coordinates)
 

@@ -59,5 +59,13 @@ def _run_seed(config: LinearRegression, seed: int) -> xr.Dataset:
             "true_matrix": (("row", "column"), true),
             "recovered_matrix": (("row", "column"), recovered),
         },
-        {"solution": list(solutions), "network": ["zero_depth", "deep"], "epoch": np.arange(optimizer.epochs)},
+        {
+            "solution": list(solutions),
+            "network": ["zero_depth", "deep"],
+            "epoch": np.arange(optimizer.epochs),
+            "feature": np.arange(features.shape[1]),
+            "item": np.arange(len(features)),
+            "row": np.arange(len(true)),
+            "column": np.arange(len(true)),
+        },
     )
