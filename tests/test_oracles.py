@@ -17,6 +17,7 @@ from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.rules.predictive_coding.inference import Inference, infer
 from deepcredit.schema.common import ActFn
 from deepcredit.schema.networks import Algorithm, Parameterisation
+from deepcredit.theory.hessian import hessian_at_start
 
 
 class Case:
@@ -137,3 +138,11 @@ def test_equilibrium_of_a_linear_network(case: Case) -> None:
     assert_equal(found.z, case.states("equilibrium_z"))
     assert_equal(found.energy, case["equilibrium_energy"])
     assert_equal(energy(case.net, case.weights, found.z, case.x, case.y), case["equilibrium_energy"])
+
+
+def test_activity_hessian_of_the_first_sample(case: Case) -> None:
+    sample = (case.x[:, :1], case.y[:, :1], case.decay)
+    found = hessian_at_start(case.net, case.weights, *sample).dense()
+    for key in ("hessian_ff_sample0", "theory_hessian"):
+        if key in case.arrays:
+            assert_equal(found, case.tensor(key))

@@ -155,6 +155,18 @@ def readout(net: MLP, weights: Weights, z_last: Tensor) -> Tensor:
     return net.a_out * (activate(net.act_fn, z_last) @ weights.w_out.mT)
 
 
+def predict(net: MLP, weights: Weights, x: Tensor) -> Tensor:
+    """Output of `feedforward` alone, [E, B, K], without keeping the states of the layers."""
+    x = per_member(x, weights.n_members)
+    if net.n_hidden == 0:
+        return net.a_out * (x @ weights.w_out.mT)
+    z = net.a_in * (x @ weights.w_in.mT)
+    for w in weights.w_hid.unbind(1):
+        forward = net.a_hid * (activate(net.act_fn, z) @ w.mT)
+        z = forward.add_(z) if net.skips else forward
+    return readout(net, weights, z)
+
+
 def hidden_predictions(net: MLP, weights: Weights, z: Tensor, x: Tensor) -> Tensor:
     r"""$\hat z_1 … \hat z_H$ given the states below, [E, H, B, N], for `z` [E, H, B, N] and `x` [E, B, D]."""
     if net.n_hidden == 0:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from deepcredit.nets.activations import activate, pull_back
 from deepcredit.nets.mlp import MLP, Weights, feedforward, layer_products, per_member
+from deepcredit.rules.graph import Graph
 
 
 def loss(prediction: Tensor, y: Tensor) -> Tensor:
@@ -44,3 +45,39 @@ def _errors_sent_down(net: MLP, weights: Weights, z: Tensor, delta: Tensor) -> T
         sent = back + sent if net.skips else back
         hidden.append(sent)
     return torch.stack(hidden[::-1], 1)
+
+
+class Engine:
+    r"""Backpropagation of E networks of one shape, batch after batch, with the interface of predictive coding's engine.
+
+    Minimises what the baselines do: the mean of $(y-\hat y)^2$ over all entries, 2/K times `loss`. Reads `weights` anew
+    for every batch and never writes them. On a CUDA device one batch is captured as a graph unless `graph=False`.
+    """
+
+    def __init__(self, net: MLP, weights: Weights, batch_size: int, *, graph: bool | None = None) -> None:
+        self.net, self.weights = net, weights
+        self.n_members, self.batch_size = weights.n_members, batch_size
+        self.x = weights.w_out.new_empty(self.n_members, batch_size, net.input_size)
+        self.y = weights.w_out.new_empty(self.n_members, batch_size, net.output_size)
+        self.prediction = torch.empty_like(self.y)
+        self.z = weights.w_out.new_empty(net.n_hidden, self.n_members, batch_size, net.width)
+        self.gradient = weights.map(torch.zeros_like)
+        self._graph = Graph(self._learn) if weights.w_out.is_cuda and graph is not False else None
+
+    def learn(self, x: Tensor, y: Tensor) -> Weights:
+        """Weight gradient for `x` [E, B, D] and `y` [E, B, K], in a buffer; also leaves `prediction` and `z`."""
+        self.x.copy_(x)
+        self.y.copy_(y)
+        if self._graph is None:
+            self._learn()
+        else:
+            self._graph.run()
+        return self.gradient
+
+    def _learn(self) -> None:
+        z, prediction = feedforward(self.net, self.weights, self.x)
+        self.z.copy_(z.transpose(0, 1))
+        self.prediction.copy_(prediction)
+        of_loss = gradient_at(self.net, self.weights, z, prediction, self.x, self.y)
+        for buffer, gradient in zip(self.gradient, of_loss, strict=True):
+            torch.mul(gradient, 2 / self.net.output_size, out=buffer)

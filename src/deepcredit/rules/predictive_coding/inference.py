@@ -18,7 +18,7 @@ from torch import Tensor
 
 from deepcredit.nets.activations import activate, pull_back_
 from deepcredit.nets.mlp import MLP, Weights, per_member
-from deepcredit.rules.predictive_coding.graph import Graph
+from deepcredit.rules.graph import Graph
 from deepcredit.schema.common import ActFn
 from deepcredit.schema.networks import Algorithm
 
