@@ -20,8 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="deepcredit", description=sys.modules["deepcredit"].__doc__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add(commands, "compute", _compute, "compute one cell into the store").add_argument(
+    computing = _add(commands, "compute", _compute, "compute cells into the store")
+    computing.add_argument(
         "overrides", nargs="*", help="Hydra overrides, e.g. experiment=target_alignment_depth model.num_layers=4"
+    )
+    computing.add_argument(
+        "--also", nargs="+", action="append", default=[], help="a further cell: these overrides on top of the first's"
     )
     drawing = _add(commands, "draw", _draw, "draw one figure from the arrays in the store")
     drawing.add_argument("figure", help="id of the figure")
@@ -46,7 +50,8 @@ def _compute(options: argparse.Namespace) -> None:
     from deepcredit.pipeline.compute import compute
     from deepcredit.pipeline.paths import relative
 
-    print(relative(compute(options.overrides)))
+    for path in compute(options.overrides, options.also):
+        print(relative(path), flush=True)
 
 
 def _draw(options: argparse.Namespace) -> None:

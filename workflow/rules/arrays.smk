@@ -1,31 +1,30 @@
-# One rule an experiment, one job a cell. An array's name says what it was computed from, so a missing name is all
-# that makes a job; data files are never younger in a way that matters (their content is fixed), hence `ancient`.
+# One rule a job, for the arrays that the store lacks; cheap cells of one experiment share a job. An array's name says
+# what it was computed from, so only a missing name makes a job. The content of data files is fixed, hence `ancient`.
 
-COMMANDS = {cell.path: cell.command for cells in PLAN.cells.values() for cell in cells}
-DATASETS_READ = {cell.path: cell.datasets for cells in PLAN.cells.values() for cell in cells}
+from deepcredit.pipeline import batches
 
-
-def array(experiment, wildcards):
-    return f"results/store/{experiment}/{wildcards.cell}.nc"
+BATCHES = batches.batches(PLAN) if workflow.is_main_process else batches.submitted(PLAN.scale)
 
 
-for experiment in PLAN.cells:
+onstart:
+    batches.write(PLAN.scale, BATCHES)
+
+
+for batch in BATCHES:
 
     rule:
         name:
-            f"compute_{experiment}"
+            batch.rule
         input:
-            lambda wildcards, e=experiment: [
-                ancient(f) for name in DATASETS_READ.get(array(e, wildcards), ()) for f in raw_files(name)
-            ],
+            [ancient(file) for dataset in batch.datasets for file in raw_files(dataset)],
         output:
-            f"results/store/{experiment}/{{cell}}.nc",
+            batch.outputs,
         log:
-            f"results/logs/store/{experiment}/{{cell}}.log",
+            batch.log,
         params:
-            command=lambda wildcards, e=experiment: COMMANDS.get(array(e, wildcards), "false"),
+            arguments=batch.arguments,
         threads: 1
         conda:
             "../../environment.yml"
         shell:
-            "{params.command} trainer.threads={threads} > {log} 2>&1"
+            "deepcredit compute trainer.threads={threads} {params.arguments} > {log} 2>&1"

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, SCMode
@@ -72,7 +73,7 @@ def label_of(key: str) -> str:
 
 def cells_of(name: str, scale: str) -> list[Cell]:
     """All cells of an experiment at a scale, every one validated. Raises `UserError` naming the faulty setting."""
-    paper = _Paper(name)
+    paper = _paper(name)
     config = experiment_config([f"experiment={name}", f"scale={scale}"])
     extra = _varied_keys(config) - paper.varied
     if extra:
@@ -82,7 +83,7 @@ def cells_of(name: str, scale: str) -> list[Cell]:
 
 def single_cell(config: DictConfig) -> Cell:
     """The one cell that a composed config describes when its grid is left out, as `deepcredit compute` takes it."""
-    return _Paper(config.experiment).cell(_cell_tree(config))
+    return _paper(config.experiment).cell(_cell_tree(config))
 
 
 class _Paper:
@@ -112,6 +113,11 @@ class _Paper:
         )
         labels = {label_of(key): value for key, value in told_apart.items()}
         return Cell(self.experiment, tree["kind"], settings, labels, overrides)
+
+
+@cache
+def _paper(experiment: str) -> _Paper:
+    return _Paper(experiment)
 
 
 def _varied_keys(config: DictConfig) -> set[str]:

@@ -1,5 +1,6 @@
 """From `conf/` and overrides to typed configs, and from what Hydra raises to one line that a person can act on."""
 
+import copy
 import dataclasses
 import importlib
 import pkgutil
@@ -80,6 +81,17 @@ def experiment_config(overrides: Sequence[str]) -> DictConfig:
     if config.get("scale") is None:
         raise UserError("scale is not set; allowed: " + ", ".join(scale_names()))
     return config
+
+
+def overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """A copy of a composed config with further simple overrides. Raises `UserError` as `experiment_config` does."""
+    changed = copy.deepcopy(config)
+    try:
+        for override in OverridesParser.create().parse_overrides(list(overrides)):
+            OmegaConf.update(changed, override.key_or_group, override.value())
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _explained(error, [f"experiment={config.experiment}", *overrides]) from error
+    return changed
 
 
 def figure_config(name: str) -> Figure:
@@ -230,11 +242,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
     return value
-
-
-def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
-    """Key → value of simple overrides, read by Hydra's own grammar."""
-    try:
-        return {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(list(overrides))}
-    except HydraException as error:
-        raise _explained(error, overrides) from error

@@ -3,24 +3,29 @@
 import importlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, SCMode
 
 from deepcredit.pipeline import store
 from deepcredit.pipeline.cells import Cell, single_cell
-from deepcredit.pipeline.compose import experiment_config, instantiate
+from deepcredit.pipeline.compose import experiment_config, instantiate, overridden
 from deepcredit.schema.common import Accelerator, Trainer
 
 
-def compute(overrides: Sequence[str]) -> Path:
-    """Compute the cell that Hydra `overrides` describe, unless the store has it; returns its path."""
+def compute(overrides: Sequence[str], also: Sequence[Sequence[str]] = ()) -> Iterator[Path]:
+    """Compute the cell that Hydra `overrides` describe, unless the store has it; yields its path.
+
+    Each item of `also` is a further cell of the same experiment: the same settings with these overrides on top.
+    Every cell is validated before the first is computed.
+    """
     config = experiment_config(overrides)
-    cell = single_cell(config)
-    trainer = instantiate(Trainer, OmegaConf.to_container(config.trainer))
-    path = store.path_of(cell)
-    return path if path.is_file() else _compute(cell, trainer)
+    trainer = instantiate(Trainer, OmegaConf.to_container(config.trainer, structured_config_mode=SCMode.DICT))
+    described = [config, *(overridden(config, further) for further in also)]
+    for cell in [single_cell(settings) for settings in described]:
+        path = store.path_of(cell)
+        yield path if path.is_file() else _compute(cell, trainer)
 
 
 def _compute(cell: Cell, trainer: Trainer) -> Path:

@@ -48,6 +48,7 @@ def modules_reached(entry: str) -> list[str]:
     return sorted(seen)
 
 
+@cache
 def code_of_experiment(kind: str) -> dict[str, dict[str, str]]:
     """Module → definition → digest of all code that computes cells of this kind."""
     names = modules_reached(f"deepcredit.experiments.{kind}")

@@ -29,6 +29,10 @@ class PlannedCell:
     settings: dict[str, Any]
     path: str
     command: str
+    #: Hydra overrides that turn the experiment at the paper scale into this cell
+    overrides: tuple[str, ...]
+    #: floating-point operations, roughly
+    operations: float
     #: names of the data sets whose files the job reads
     datasets: tuple[str, ...]
 
@@ -93,6 +97,8 @@ def _planned_cell(tree: dict[str, Any], codes: dict[str, str]) -> PlannedCell:
         tree["settings"],
         paths.relative(path),
         tree["command"],
+        tuple(tree["overrides"]),
+        tree["operations"],
         (dataset,) if dataset in DATASETS else (),
     )
 
@@ -140,11 +146,19 @@ def _compose(scale: str) -> dict[str, Any]:
     return {
         "kinds": sorted({cell.kind for found in cells.values() for cell in found}),
         "cells": {
-            name: [{**dataclasses.asdict(c), "name": c.name, "command": c.command} for c in found]
+            name: [
+                {**dataclasses.asdict(c), "name": c.name, "command": c.command, "operations": c.config().operations()}
+                for c in found
+            ]
             for name, found in cells.items()
         },
         "figures": figures,
     }
+
+
+def _written(cell: Any) -> dict[str, Any]:
+    known = {"name": cell.name, "command": cell.command, "operations": cell.config().operations()}
+    return {**dataclasses.asdict(cell), **known}
 
 
 def _inputs() -> Sequence[Path]:
