@@ -30,7 +30,7 @@ from deepcredit.schema.common import ActFn
 from deepcredit.theory.lanczos import End, extremes
 
 #: below this size a dense eigensolver is as fast
-DENSE_SIZE = 256
+DENSE_SIZE = 768
 #: error of a dense eigensolver's values, relative to the largest
 ROUNDING = 1e-14
 #: relative accuracy asked of an eigenvalue
@@ -132,7 +132,7 @@ def _double(weights: Weights, *tensors: Tensor) -> tuple:
 def product(
     net: MLP, weights: Weights, z: Tensor, x: Tensor, y: Tensor, v: Tensor, activity_decay: float = 0.0
 ) -> Tensor:
-    """Hessian-vector products with `v` [E, H, M, N], M vectors a member, by differentiating the gradient along them.
+    """Hessian-vector products with `v` [E, H, M, N], M vectors a member, by automatic differentiation of the gradient.
 
     `z` [E, H, 1, N], `x` [E, 1, D] or [1, D] and `y` likewise, all in the precision wanted. Needs no block.
     At the kink of relu the slope is that from the left, 0, as everywhere in the package.
@@ -140,11 +140,10 @@ def product(
     n_members, n_vectors = weights.n_members, v.shape[2]
     x, y = (t.expand(n_members, n_vectors, -1) for t in (x, y))
     z = torch.where(z == 0, -torch.finfo(z.dtype).tiny, z)
-
-    def gradient(state: Tensor) -> Tensor:
-        return n_vectors * activity_gradient(net, weights, state, x, y, activity_decay)
-
-    return torch.func.jvp(gradient, (z.repeat(1, 1, n_vectors, 1),), (v,))[1]
+    with torch.enable_grad():
+        state = z.repeat(1, 1, n_vectors, 1).requires_grad_()
+        gradient = n_vectors * activity_gradient(net, weights, state, x, y, activity_decay)
+        return torch.autograd.grad(gradient, state, v)[0]
 
 
 def numerical_hessian(

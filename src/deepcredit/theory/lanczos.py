@@ -44,9 +44,10 @@ def extremes(multiply: Callable[[Tensor], Tensor], like: Tensor, size: int, tole
         diagonal.append(alpha)
         exhausted = step + 1 == size or beta <= 1e-14 * np.hypot(alpha, off_diagonal[-1] if off_diagonal else 0.0)
         if exhausted or (step + 1) % STRIDE == 0:
-            smallest, largest = _ends(np.array(diagonal), np.array(off_diagonal), 0.0 if exhausted else beta)
-            if largest.within(tolerance):
-                return smallest, largest
+            largest = _largest(np.array(diagonal), np.array(off_diagonal), 0.0 if exhausted else beta)
+            if exhausted or largest.within(tolerance):
+                mirrored = _largest(-np.array(diagonal), np.array(off_diagonal), 0.0 if exhausted else beta)
+                return End(-mirrored.value, mirrored.error), largest
         off_diagonal.append(beta)
         if step + 1 == len(basis):
             basis = torch.cat([basis, basis.new_empty(min(len(basis), size - len(basis)), size)])
@@ -66,19 +67,16 @@ def _orthogonalised(w: Tensor, basis: Tensor) -> tuple[float, Tensor]:
     return float(coefficients[-1] + again[-1]), w - basis.mT @ again
 
 
-def _ends(diagonal: np.ndarray, off_diagonal: np.ndarray, beta: float) -> tuple[End, End]:
-    """Extreme Ritz values of the tridiagonal matrix.
+def _largest(diagonal: np.ndarray, off_diagonal: np.ndarray, beta: float) -> End:
+    """Largest Ritz value of the tridiagonal matrix.
 
-    The error is the residual, β times the last entry of the Ritz vector, or its square over the gap to the next Ritz
-    value where that is smaller.
+    Its error is the residual, β times the last entry of the Ritz vector, or the square of that over the gap to the
+    next Ritz value where this is smaller.
     """
     last = len(diagonal) - 1
-    values, vectors = eigh_tridiagonal(diagonal, off_diagonal)
-    residuals = beta * np.abs(vectors[-1])
-
-    def end(index: int, neighbour: int) -> End:
-        gap = abs(values[index] - values[neighbour])
-        residual = residuals[index]
-        return End(float(values[index]), float(min(residual, residual**2 / gap) if gap else residual))
-
-    return end(0, min(1, last)), end(last, max(last - 1, 0))
+    if last == 0:
+        return End(float(diagonal[0]), beta)
+    (second, first), vectors = eigh_tridiagonal(diagonal, off_diagonal, select="i", select_range=(last - 1, last))
+    residual = beta * abs(vectors[-1, 1])
+    gap = first - second
+    return End(float(first), float(min(residual, residual**2 / gap) if gap > 0 else residual))
