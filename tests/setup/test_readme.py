@@ -15,8 +15,7 @@ def test_every_test_folder_has_a_row_in_the_table() -> None:
 def test_every_path_that_the_readme_names_exists() -> None:
     """Paths in backquotes that begin in a committed folder; those with a <placeholder> only up to it."""
     named = re.findall(r"`((?:conf|src|docs|tests|workflow)/[^`<]*)", (PROJECT / "README.md").read_text())
-    parts = [name if not name.endswith("/") else name.rstrip("/") for name in named]
-    assert [part for part in parts if not (PROJECT / part).exists()] == []
+    assert [name for name in named if not (PROJECT / name).exists()] == []
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
