@@ -41,9 +41,12 @@ class RankOne(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What a learning step did to the matrices W_k before and V_k after the non-linearity of every block."""
+    """What a learning step did to the matrices W_k before and V_k after the non-linearity of every block.
 
-    branch_in: RankOne
+    `branch_in` is None where the W_k stay as they are.
+    """
+
+    branch_in: RankOne | None
     branch_out: RankOne
 
 
@@ -82,7 +85,7 @@ def forward(weights: Weights, beta: Tensor, x: Tensor, step: Step | None = None)
     features[0] = weights.w_in @ x
     for r in range(n_blocks):
         a = features[r]
-        inner = a if step is None else step.branch_in.subtract(r, a, a)
+        inner = a if step is None or step.branch_in is None else step.branch_in.subtract(r, a, a)
         q = torch.clamp(inner, min=0, out=branch[r])
         out = q @ weights.branch_out[r].to(q.dtype).T
         if step is not None:
@@ -102,17 +105,14 @@ def backward(weights: Weights, beta: Tensor, activity: Activity, y: Tensor, step
         if step is not None:
             inner = step.branch_out.subtract_transposed(r, inner, b)
         torch.mul(beta * inner, activity.branch[r] > 0, out=branch_in[r])
-        into = branch_in[r] if step is None else step.branch_in.subtract_transposed(r, branch_in[r], branch_in[r])
+        into = branch_in[r]
+        if step is not None and step.branch_in is not None:
+            into = step.branch_in.subtract_transposed(r, into, into)
         torch.addcmul(into, keep, b, out=features[r])
     return Backward(features, branch_in)
 
 
 def scaled_step(left: Tensor, right: Tensor, lr: float, depth: int) -> RankOne:
     r"""The step M ← M − lr G / (‖G‖² L) along the gradient G = left rightᵀ of every block ([R,E,N] each)."""
-    squared_norm = left.square().sum(-1, keepdim=True) * right.square().sum(-1, keepdim=True)
+    squared_norm = (left.norm(dim=-1, keepdim=True) * right.norm(dim=-1, keepdim=True)) ** 2
     return RankOne(left * (lr / (squared_norm * depth)), right)
-
-
-def no_step(like: RankOne) -> RankOne:
-    """A step of the same shapes that leaves the matrices as they are."""
-    return RankOne(torch.zeros_like(like.left), like.right)

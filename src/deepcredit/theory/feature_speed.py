@@ -21,7 +21,7 @@ from deepcredit.schema.feature_speed import Updated
 
 
 class Observables(NamedTuple):
-    """What one step shows at every layer of every member, each [H,E]."""
+    """What one step shows at every layer of every member, each [H,E]; at one layer, [E]."""
 
     aligned_speed: Tensor
     speed: Tensor
@@ -70,11 +70,10 @@ def learning_step(updated: Updated, beta: Tensor, activity: Activity, gradient: 
     """
     depth = len(activity.features) + 1
     below, above = activity.features[:-1], gradient.features[1:]
-    branch_in = resnet.scaled_step(gradient.branch_in, below, lr, depth)
     if updated is Updated.branch_out:
-        true = resnet.scaled_step(beta[:, None] * above, activity.branch, lr, depth)
-        return Step(resnet.no_step(branch_in), true)
+        return Step(None, resnet.scaled_step(beta[:, None] * above, activity.branch, lr, depth))
     if updated is Updated.both:
+        branch_in = resnet.scaled_step(gradient.branch_in, below, lr, depth)
         return Step(branch_in, resnet.scaled_step(above, activity.branch, lr, depth))
     raise ValueError(f"no step is defined for {updated}")
 
@@ -94,15 +93,21 @@ def _after(
     step = learning_step(kind, beta, before, gradient, lr)
     after = resnet.forward(weights, beta, x, step)
     gradient_after = resnet.backward(weights, beta, after, y, step)
-    aligned = aligned_speed(before.features, after.features, gradient.features, lr)
-    total = speed(before.features, after.features, lr)
+    # layer by layer: the arrays of all layers are large, and each copy of them costs more than its arithmetic
+    stacks = zip(before.features, after.features, gradient.features, gradient_after.features, strict=True)
+    layers = [_at_layer(*layer, lr) for layer in stacks]
+    return Observables(*map(torch.stack, zip(*layers, strict=True)))
+
+
+def _at_layer(before: Tensor, after: Tensor, gradient: Tensor, gradient_after: Tensor, lr: float) -> Observables:
+    aligned, total = aligned_speed(before, after, gradient, lr), speed(before, after, lr)
     return Observables(
         aligned_speed=aligned,
         speed=total,
-        sensitivity=sensitivity(gradient.features),
+        sensitivity=sensitivity(gradient),
         angle=angle(aligned, total),
-        feature_size=before.features.norm(dim=-1) / before.features.shape[-1] ** 0.5,
-        gradient_speed=(gradient_after.features - gradient.features).norm(dim=-1) / lr,
+        feature_size=before.norm(dim=-1) / before.shape[-1] ** 0.5,
+        gradient_speed=(gradient_after - gradient).norm(dim=-1) / lr,
     )
 
 
