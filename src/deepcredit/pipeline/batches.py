@@ -19,9 +19,6 @@ from deepcredit.pipeline.plan import Plan, PlannedCell
 #: a job takes on cells until it is expected to compute for this long, in seconds
 JOB_SECONDS = 15.0
 
-#: what a cell costs beside its arithmetic (seconds), and how fast one core is at it (operations a second)
-CELL_SECONDS, OPERATIONS_PER_SECOND = 0.5, 3e10
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -63,21 +60,16 @@ def _of_experiment(name: str, cells: Sequence[PlannedCell]) -> list[Batch]:
     return [_batch(rule, share) for rule, share in zip(rules, shares, strict=True)]
 
 
-def expected_seconds(cell: PlannedCell) -> float:
-    """How long one core is expected to compute a cell."""
-    return CELL_SECONDS + cell.operations / OPERATIONS_PER_SECOND
-
-
 def _shares(cells: Sequence[PlannedCell]) -> Iterator[list[PlannedCell]]:
     """The cells in order, cut so that no share of several is expected to take longer than `JOB_SECONDS`."""
     share: list[PlannedCell] = []
     seconds = 0.0
     for cell in cells:
-        if share and seconds + expected_seconds(cell) > JOB_SECONDS:
+        if share and seconds + cell.seconds > JOB_SECONDS:
             yield share
             share, seconds = [], 0.0
         share.append(cell)
-        seconds += expected_seconds(cell)
+        seconds += cell.seconds
     if share:
         yield share
 

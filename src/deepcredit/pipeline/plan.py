@@ -31,8 +31,8 @@ class PlannedCell:
     command: str
     #: Hydra overrides that turn the experiment at the paper scale into this cell
     overrides: tuple[str, ...]
-    #: floating-point operations, roughly
-    operations: float
+    #: how long one core is expected to compute the cell
+    seconds: float
     #: names of the data sets whose files the job reads
     datasets: tuple[str, ...]
 
@@ -98,7 +98,7 @@ def _planned_cell(tree: dict[str, Any], codes: dict[str, str]) -> PlannedCell:
         paths.relative(path),
         tree["command"],
         tuple(tree["overrides"]),
-        tree["operations"],
+        tree["seconds"],
         (dataset,) if dataset in DATASETS else (),
     )
 
@@ -147,7 +147,11 @@ def _compose(scale: str) -> dict[str, Any]:
         "kinds": sorted({cell.kind for found in cells.values() for cell in found}),
         "cells": {
             name: [
-                {**dataclasses.asdict(c), "name": c.name, "command": c.command, "operations": c.config().operations()}
+                {
+                    **dataclasses.asdict(c),
+                    "name": c.name,
+                    "command": c.command,
+                }
                 for c in found
             ]
             for name, found in cells.items()
@@ -157,7 +161,9 @@ def _compose(scale: str) -> dict[str, Any]:
 
 
 def _written(cell: Any) -> dict[str, Any]:
-    known = {"name": cell.name, "command": cell.command, "operations": cell.config().operations()}
+    from deepcredit.pipeline.cost import expected_seconds
+
+    known = {"name": cell.name, "command": cell.command, "seconds": expected_seconds(cell.config())}
     return {**dataclasses.asdict(cell), **known}
 
 

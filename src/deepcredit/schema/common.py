@@ -77,7 +77,3 @@ class Experiment:
         check(len(self.seed) > 0, "seed", self.seed, "a list of at least one whole number")
         check(len(set(self.seed)) == len(self.seed), "seed", self.seed, "a list without repetitions")
         check(all(s >= 0 for s in self.seed), "seed", self.seed, "whole numbers of at least 0")
-
-    def operations(self) -> float:
-        """Floating-point operations of the cell, roughly; by these, jobs are given their share of the work."""
-        return 0.0
