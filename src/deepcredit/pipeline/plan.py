@@ -145,17 +145,7 @@ def _compose(scale: str) -> dict[str, Any]:
     figures = {name: plain(dataclasses.asdict(figure_config(name))) for name in figure_names()}
     return {
         "kinds": sorted({cell.kind for found in cells.values() for cell in found}),
-        "cells": {
-            name: [
-                {
-                    **dataclasses.asdict(c),
-                    "name": c.name,
-                    "command": c.command,
-                }
-                for c in found
-            ]
-            for name, found in cells.items()
-        },
+        "cells": {name: [_written(cell) for cell in found] for name, found in cells.items()},
         "figures": figures,
     }
 
