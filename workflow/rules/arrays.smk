@@ -24,6 +24,8 @@ for batch in BATCHES:
         params:
             arguments=batch.arguments,
         threads: 1
+        # the longest first, so that no core is left with it at the end
+        priority: round(batch.seconds)
         conda:
             "../../environment.yml"
         shell:

@@ -29,6 +29,8 @@ class Batch:
     outputs: tuple[str, ...]
     arguments: str
     datasets: tuple[str, ...]
+    #: how long the job is expected to compute
+    seconds: float
 
 
 def batches(plan: Plan) -> list[Batch]:
@@ -84,4 +86,5 @@ def _batch(rule: str, cells: Sequence[PlannedCell]) -> Batch:
         tuple(cell.path for cell in cells),
         shlex.join(words),
         tuple(sorted({name for cell in cells for name in cell.datasets})),
+        sum(cell.seconds for cell in cells),
     )
