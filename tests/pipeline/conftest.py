@@ -13,7 +13,7 @@ import pytest
 from deepcredit.data.files import root as data_root
 from deepcredit.pipeline import paths
 
-COPIED = ("Snakefile", "conf", "src", "workflow", "profiles", "pyproject.toml")
+COPIED = ("Snakefile", "conf", "src", "workflow", "profiles", "pyproject.toml", "environment.yml")
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def test_every_figure_names_functions_that_exist_and_experiments_that_exist(name
 
 def test_every_experiment_is_read_by_a_figure() -> None:
     read = {e for name in figure_names() for e in figure_config(name).experiments.values()}
-    assert read == set(experiment_names())
+    assert not set(experiment_names()) - read
 
 
 WRONG = {

