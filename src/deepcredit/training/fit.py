@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from deepcredit.training.images import ImageData, ImageModule
 from deepcredit.training.members import Member, Recipe
 from deepcredit.training.module import EnsembleModule
 from deepcredit.training.recorders import (
+    COMPLETED,
+    DIVERGED,
+    NO_LEARNING,
     ActivityNorms,
     ConditionNumbers,
     Losses,
@@ -35,8 +38,10 @@ from deepcredit.training.recorders import (
 
 T = TypeVar("T")
 
-#: time between two checkpoints
-CHECKPOINT_INTERVAL = timedelta(minutes=10)
+#: when a checkpoint is saved
+CHECKPOINT: dict[str, Any] = {"train_time_interval": timedelta(minutes=10)}
+#: a reason of a stop as numpy keeps it: the same bytes whichever occur
+REASON = f"<U{max(len(reason) for reason in (COMPLETED, DIVERGED, NO_LEARNING))}"
 #: share of the memory free that an ensemble is planned to fill
 MEMORY_SHARE = 0.8
 
@@ -157,7 +162,7 @@ def _fit(
         weight_norm=_until(weights.values, reached, tests),
         condition_number=_until(conditions.values, reached, np.append(0, tests)),
         stop_step=reached,
-        stop_reason=np.array(stops.reasons, dtype=str),
+        stop_reason=np.array(stops.reasons, dtype=REASON),
     )
 
 
@@ -172,7 +177,7 @@ def _run_lightning(
     module: EnsembleModule, images: ImageModule, recording: Recording, n_steps: int, options: Options
 ) -> None:
     folder = options.checkpoints
-    saver = [pl.ModelCheckpoint(folder, save_last=True, train_time_interval=CHECKPOINT_INTERVAL)] if folder else []
+    saver = [pl.ModelCheckpoint(folder, save_last=True, **CHECKPOINT)] if folder else []
     trainer = pl.Trainer(
         accelerator="gpu" if options.device.type == "cuda" else "cpu",
         devices=1,
@@ -190,6 +195,10 @@ def _run_lightning(
     with warnings.catch_warnings():
         # Lightning's own: it asks torch what a leaf is in the way that torch is about to drop
         warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec.` is deprecated", FutureWarning)
+        # a checkpoint is to hold the weights after their update
+        warnings.filterwarnings("ignore", "Using ModelCheckpoint with manual optimization", UserWarning)
+        # it is where the training that is resumed left its checkpoints
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty", UserWarning)
         trainer.fit(module, images, ckpt_path=last if last is not None and last.is_file() else None)
     if folder:
         shutil.rmtree(folder, ignore_errors=True)

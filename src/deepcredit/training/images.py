@@ -6,6 +6,7 @@ The order is a function of a member's seed and the epoch alone, so that training
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,6 +70,13 @@ class BatchOrder:
                 order = self._order(epoch)
             first = step % per_epoch * self.batch_size
             yield order[:, first : first + self.batch_size]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: the place is the trainer's step counter. Tells Lightning that this order can be resumed."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to take up."""
 
     def _order(self, epoch: int) -> Tensor:
         orders = {seed: _permutation(seed, epoch, self.n_images) for seed in set(self.seeds)}

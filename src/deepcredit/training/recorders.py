@@ -125,7 +125,8 @@ class ConditionNumbers(AtTests):
         """Measure at initialisation."""
         if taken == 0:
             for stack, rows in module.rows():
-                z, _ = feedforward(stack.recipe.net, stack.weights, module.first_sample(batch, rows)[0])
+                x, _ = module.first_sample(batch, rows)
+                z, _ = feedforward(stack.recipe.net, stack.weights.map(Tensor.double), x.double())
                 self.values[rows, 0] = self.at(z, module, stack, rows, batch)
 
     def record(self, position: int, module: EnsembleModule, batch: Tensor) -> None:
