@@ -17,3 +17,4 @@ rule all:
     default_target: True
     input:
         rules.claims.output,
+        [array for figure in PLAN.figures.values() for array in deleted_arrays(figure)],

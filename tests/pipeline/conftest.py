@@ -47,13 +47,13 @@ class Clone:
 
 
 def jobs(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
-    """The table of jobs that Snakemake prints, without its total."""
+    """The table of jobs that Snakemake prints, as far as they compute or draw."""
     output = done.stdout + done.stderr
     if "Nothing to be done" in output:
         return {}
     table = output.split("Job stats:")[1]
     rows = re.findall(r"^(\w+)\s+(\d+)$", table.split("total")[0], re.MULTILINE)
-    return {rule: int(count) for rule, count in rows}
+    return {rule: int(count) for rule, count in rows if rule.startswith(("compute_", "draw_"))}
 
 
 def copy_project(destination: Path) -> Clone:

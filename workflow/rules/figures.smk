@@ -1,19 +1,35 @@
-# One rule a figure, named by its id: `snakemake --cores 4 target_alignment_depth`. `drawn_from` is one string that
-# changes whenever drawing code, style sheet or config of the figure do; changed arrays are seen as changed inputs.
+# Two rules a figure: `draw_<id>` draws it, and `<id>` is the target that a person asks for by name. `drawn_from` is one
+# string that changes whenever drawing code, style sheet or config of the figure do; changed arrays are changed inputs.
+#
+# Snakemake makes a missing file again only if something asks for it by name: an array that was deleted from under a
+# figure that stands is therefore asked for by the target.
+
+from pathlib import Path
 
 FIGURES = f"{RESULTS}/figures"
 CLAIMS = f"{RESULTS}/claims"
+
+
+def files_of(figure):
+    drawn = [f"{FIGURES}/{figure.name}{suffix}" for suffix in (".pdf", ".png", ".csv")]
+    return [*drawn, f"{CLAIMS}/{figure.name}.json"]
+
+
+def deleted_arrays(figure):
+    if not all(Path(file).is_file() for file in files_of(figure)):
+        return []
+    return [array for array in PLAN.arrays(figure) if not Path(array).is_file()]
+
 
 for figure in PLAN.figures.values():
 
     rule:
         name:
-            figure.id
+            f"draw_{figure.id}"
         input:
             PLAN.arrays(figure),
         output:
-            multiext(f"{FIGURES}/{figure.name}", ".pdf", ".png", ".csv"),
-            claims=f"{CLAIMS}/{figure.name}.json",
+            files_of(figure),
         log:
             f"results/logs/{PLAN.scale}/figures/{figure.name}.log",
         params:
@@ -24,3 +40,10 @@ for figure in PLAN.figures.values():
             "../../environment.yml"
         shell:
             "deepcredit draw {params.id} --scale {params.scale} > {log} 2>&1"
+
+    rule:
+        name:
+            figure.id
+        input:
+            files_of(figure),
+            deleted_arrays(figure),
