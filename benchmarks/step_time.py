@@ -46,6 +46,7 @@ import torch  # noqa: E402
 from peers import BATCH, INPUT, OUTPUT, SEED, SHAPES, WEIGHT_LR, Shape, Step, batch, jpc, network, pcx, plain_autograd  # noqa: E402
 
 from deepcredit.nets.mlp import per_member  # noqa: E402
+from deepcredit.rules.products import fast_products  # noqa: E402
 from deepcredit.schema.networks import Init, Rule  # noqa: E402
 from deepcredit.training.members import Member, Recipe  # noqa: E402
 from deepcredit.training.stack import stacks  # noqa: E402
@@ -155,8 +156,9 @@ def main(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
     print(f"torch {torch.__version__}, {options.device}, {options.threads} thread(s), {options.members} member(s)")
-    for name in options.shape or (["a", "b", "c", "d"] if options.device == "cuda" else ["a", "b", "c"]):
-        report(name, options)
+    with fast_products():
+        for name in options.shape or (["a", "b", "c", "d"] if options.device == "cuda" else ["a", "b", "c"]):
+            report(name, options)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import torch
 
 from deepcredit.errors import check
 from deepcredit.nets.mlp import MLP
+from deepcredit.rules.products import fast_products
 from deepcredit.schema.networks import Algorithm
 from deepcredit.training import lightning as pl
 from deepcredit.training.images import ImageData, ImageModule
@@ -192,7 +193,7 @@ def _run_lightning(
         plugins=[pl.LightningEnvironment()],
     )
     last = folder / "last.ckpt" if folder else None
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), fast_products():
         # Lightning's own: it asks torch what a leaf is in the way that torch is about to drop
         warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec.` is deprecated", FutureWarning)
         # a checkpoint is to hold the weights after their update

@@ -128,6 +128,7 @@ class Engine:
         self._copies = self.n_members > 1
         self._w_hid = new(weights.w_hid.transpose(0, 1).shape) if self._copies else weights.w_hid.transpose(0, 1)
         self._g_hid = torch.zeros_like(self._w_hid) if self._copies else self.gradient.w_hid.transpose(0, 1)
+        self._reaches: dict[int, Reach] = {}
         capable = self.z.is_cuda and options.tolerance is None
         self._graph = Graph(self._learn) if capable and graph is not False else None
 
@@ -167,15 +168,14 @@ class Engine:
 
     def _weight_gradient(self) -> None:
         """∂F/∂W; layers that the error never reached have none."""
-        net, lowest = self.net, self._lowest_error(self.steps_taken)
-        self._activate(max(lowest - 1, 0))
-        self._errors(lowest)
-        if lowest == 0:
+        net, reach = self.net, self._reach(self.steps_taken)
+        self._activate(reach)
+        self._errors(reach)
+        if reach.lowest == 0:
             _outer(self.error[0], self.x, net.a_in / self.batch_size, out=self.gradient.w_in)
-        lowest = max(lowest, 1)
-        if lowest < net.n_hidden:
-            errors, below = _stack(self.error[lowest:]), _stack(self.phi[lowest - 1 : -1])
-            _outer(errors, below, net.a_hid / self.batch_size, out=_stack(self._g_hid[lowest - 1 :]))
+        if reach.predicted is not None:
+            errors, phi, _ = reach.predicted
+            _outer(errors, phi, net.a_hid / self.batch_size, out=_stack(self._g_hid[max(reach.lowest, 1) - 1 :]))
         _outer(self.output_error, self.phi[-1], net.a_out / self.batch_size, out=self.gradient.w_out)
         if self._copies:
             self.gradient.w_hid.copy_(self._g_hid.transpose(0, 1))
@@ -190,81 +190,136 @@ class Engine:
         phi = self._activated(-1)
         torch.baddbmm(self.prediction, phi, weights.w_out.mT, beta=0, alpha=net.a_out, out=self.prediction)
 
-    def _lowest_error(self, t: int) -> int:
-        """The lowest hidden layer (from 0; H if there is none) whose error may differ from zero after t steps."""
-        climbs = self.options.front and not self._decays
-        return max(0, self.net.n_hidden - t) if climbs else 0
-
-    def _step(self, t: int) -> bool:
-        """One step of all layers that the error reaches; False where the tolerance is met instead."""
-        lowest = self._lowest_error(t)
-        moving = max(0, lowest - 1)
-        if t > 0:
-            self._activate(moving)
-        self._errors(lowest)
-        self._descent(lowest, moving)
-        if self._converged(moving):
-            return False
-        (self._move_by_adam if self.moments else self._move)(moving, t)
-        return True
-
-    def _activate(self, lowest: int) -> None:
-        """φ(z) of the layers from `lowest` up. A linear network shares one buffer for both."""
-        if self.phi is not self.z:
-            activate(self.net.act_fn, self.z[lowest:], out=self.phi[lowest:])
-
     def _activated(self, layer: int) -> Tensor:
         return self.z[layer] if self.phi is self.z else activate(self.net.act_fn, self.z[layer], out=self.phi[layer])
 
-    def _errors(self, lowest: int) -> None:
-        """Errors of the output and of the hidden layers from `lowest` up."""
+    def _reach(self, t: int) -> "Reach":
+        """Views for the layers whose error may differ from zero after t steps."""
+        climbs = self.options.front and not self._decays
+        lowest = max(0, self.net.n_hidden - t) if climbs else 0
+        if lowest not in self._reaches:
+            self._reaches[lowest] = Reach.of(self, lowest)
+        return self._reaches[lowest]
+
+    def _step(self, t: int) -> bool:
+        """One step of all layers that the error reaches; False where the tolerance is met instead."""
+        reach = self._reach(t)
+        if t > 0:
+            self._activate(reach)
+        self._errors(reach)
+        self._descend(reach)
+        if self.options.tolerance is not None and self._gradient_norm(reach) <= self.options.tolerance:
+            return False
+        if self.moments:
+            self._move_by_adam(reach, t)
+        else:
+            _add_scaled_(reach.z, reach.descent, self._rate / self.batch_size)
+        return True
+
+    def _activate(self, reach: "Reach") -> None:
+        """φ(z) of the layers that moved last, or more. A linear network shares one buffer for both."""
+        if self.phi is not self.z:
+            activate(self.net.act_fn, reach.z, out=reach.phi)
+
+    def _errors(self, reach: "Reach") -> None:
+        """Errors of the output and of the hidden layers that are not zero."""
         net = self.net
-        w_out = self.weights.w_out.mT
-        torch.baddbmm(self.y, self.phi[-1], w_out, alpha=-net.a_out, out=self.output_error)
-        if lowest == 0:
-            torch.sub(self.z[0], self.first, out=self.error[0])
-        lowest = max(lowest, 1)
-        if lowest < net.n_hidden:
-            error, below = self.error[lowest:], slice(lowest - 1, -1)
+        torch.baddbmm(self.y, self.phi[-1], reach.w_out_t, alpha=-net.a_out, out=self.output_error)
+        if reach.lowest == 0:
+            torch.sub(reach.z[0], self.first, out=reach.error[0])
+        if reach.predicted is not None:
+            error, phi, w = reach.predicted
             if net.skips:
-                torch.sub(self.z[lowest:], self.z[below], out=error)
+                torch.sub(reach.above, reach.below, out=error)
+                error.baddbmm_(phi, w, alpha=-net.a_hid)
             else:
-                error.copy_(self.z[lowest:])
-            w_hid = _stack(self._w_hid[lowest - 1 :]).mT
-            _stack(error).baddbmm_(_stack(self.phi[below]), w_hid, alpha=-net.a_hid)
+                torch.baddbmm(reach.above, phi, w, alpha=-net.a_hid, out=error)
 
-    def _descent(self, lowest: int, moving: int) -> None:
-        """−B ∂F/∂z of the layers from `moving` up, where errors differ from zero from `lowest` up."""
-        net, descent = self.net, self.descent
-        top = descent[-1]
-        torch.baddbmm(top, self.output_error, self.weights.w_out, beta=0, alpha=net.a_out, out=top)
-        if moving < net.n_hidden - 1:
-            sent, w_hid = _stack(descent[moving:-1]), _stack(self._w_hid[moving:])
-            torch.baddbmm(sent, _stack(self.error[moving + 1 :]), w_hid, beta=0, alpha=net.a_hid, out=sent)
-        pull_back_(net.act_fn, self.phi[moving:], descent[moving:])
-        if net.skips:
-            descent[moving:-1].add_(self.error[moving + 1 :])
-        descent[lowest:].sub_(self.error[lowest:])
+    def _descend(self, reach: "Reach") -> None:
+        """−B ∂F/∂z of the layers that move."""
+        net = self.net
+        torch.baddbmm(reach.top, self.output_error, self.weights.w_out, beta=0, alpha=net.a_out, out=reach.top)
+        if reach.sent is not None:
+            sent, error, w = reach.sent
+            torch.baddbmm(sent, error, w, beta=0, alpha=net.a_hid, out=sent)
+        pull_back_(net.act_fn, reach.phi, reach.descent)
+        if net.skips and reach.sent is not None:
+            sent.add_(error)
+        reach.opposed.sub_(reach.error)
         if self._decays:
-            descent.sub_(self.z * self._decay)
+            reach.descent.sub_(reach.z * self._decay)
 
-    def _converged(self, moving: int) -> bool:
-        tolerance = self.options.tolerance
-        return tolerance is not None and bool(self.descent[moving:].norm() <= tolerance * self.batch_size)
+    def _gradient_norm(self, reach: "Reach") -> float:
+        """‖∂F/∂z‖; the layers below have none."""
+        return reach.descent.norm().item() / self.batch_size
 
-    def _move(self, moving: int, t: int) -> None:  # noqa: ARG002
-        """z ← z − η ∂F/∂z."""
-        _add_scaled_(self.z[moving:], self.descent[moving:], self._rate / self.batch_size)
-
-    def _move_by_adam(self, moving: int, t: int) -> None:
+    def _move_by_adam(self, reach: "Reach", t: int) -> None:
         """Algorithm 1 of Kingma & Ba (2015); the first step is t = 0."""
-        descent, (first, second) = self.descent[moving:], (m[moving:] for m in self.moments)
+        descent, (first, second) = reach.descent, reach.moments
         descent.mul_(1 / self.batch_size)
         first.lerp_(descent, 1 - BETA_1)
         second.mul_(BETA_2).addcmul_(descent, descent, value=1 - BETA_2)
         scale = torch.sqrt(second, out=descent).mul_((1 - BETA_2 ** (t + 1)) ** -0.5).add_(EPSILON)
         direction = torch.div(first, scale, out=descent)
-        _add_scaled_(self.z[moving:], direction, self._rate / (1 - BETA_1 ** (t + 1)))
+        _add_scaled_(reach.z, direction, self._rate / (1 - BETA_1 ** (t + 1)))
+
+
+class Product(NamedTuple):
+    """Three batches of matrices [k E, ·, ·] of k neighbouring layers: the result's, and the two factors."""
+
+    result: Tensor
+    left: Tensor
+    right: Tensor
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Views of an engine's buffers for the steps in which hidden layers from `lowest` (from 0; H: none) have errors.
+
+    The layers from the one below `lowest` up have a gradient and move.
+    """
+
+    lowest: int
+    z: Tensor  #: of the layers that move
+    phi: Tensor
+    descent: Tensor
+    moments: list[Tensor]
+    error: Tensor  #: of the layers that have one
+    opposed: Tensor  #: the part of `descent` that those errors oppose
+    top: Tensor  #: `descent` of the highest layer
+    w_out_t: Tensor
+    above: Tensor  #: z of the layers with an error that are predicted from a hidden layer, and of those below them
+    below: Tensor
+    predicted: Product | None  #: errors of these layers, φ below, transposed weights
+    sent: Product | None  #: `descent` of the layers that move but the highest, errors above, weights
+
+    @classmethod
+    def of(cls, engine: Engine, lowest: int) -> "Reach":
+        """The views of `engine`'s buffers; they last as long as the buffers."""
+        highest, moving, predicted = engine.net.n_hidden - 1, max(0, lowest - 1), max(1, lowest)
+        z, phi, error, descent, w = engine.z, engine.phi, engine.error, engine.descent, engine._w_hid
+        products: list[Product | None] = [
+            Product(_stack(error[predicted:]), _stack(phi[predicted - 1 : -1]), _stack(w[predicted - 1 :]).mT)
+            if predicted <= highest
+            else None,
+            Product(_stack(descent[moving:-1]), _stack(error[moving + 1 :]), _stack(w[moving:]))
+            if moving < highest
+            else None,
+        ]
+        return cls(
+            lowest,
+            z[moving:],
+            phi[moving:],
+            descent[moving:],
+            [moment[moving:] for moment in engine.moments],
+            error[lowest:],
+            descent[lowest:],
+            descent[-1],
+            engine.weights.w_out.mT,
+            _stack(z[predicted:]),
+            _stack(z[predicted - 1 : -1]),
+            *products,
+        )
 
 
 def _against_states(value: float | tuple[float, ...], like: Tensor) -> float | Tensor:
