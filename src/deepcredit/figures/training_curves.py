@@ -1,0 +1,276 @@
+"""What figures of training runs share: finding runs, statistics over seeds, curves on which stopped runs are marked.
+
+A cell holds runs of one network shape along the member dimensions `seed`, `weight_lr`, `activity_lr` and
+`activity_decay`. A run that stopped (diverged, or did not learn) has NaN in all records after its stop; what it
+measured until then is drawn, with a mark where it stopped, and nothing in the place of what it did not measure.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from deepcredit.figures.base import NotTestable
+from deepcredit.figures.style import SEQUENCE
+
+#: where the settings that tell cells apart are in a cell's config
+KEYS = {
+    "act_fn": "model.act_fn",
+    "n_hidden": "model.n_hidden",
+    "width": "model.width",
+    "parameterisation": "model.parameterisation",
+    "max_t": "inference.max_t",
+    "dataset": "data.dataset",
+    "epochs": "data.epochs",
+}
+
+#: member dimensions beside `seed` that single runs do not have
+MEMBERS = ("act_fn", "weight_lr", "activity_lr", "activity_decay")
+
+DATASET_NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+
+#: quantity → the dimension that counts its records
+RECORDS = {"test_accuracy": "test_step", "condition_number": "condition_step", "train_loss": "step"}
+
+#: settings as they are written in legends
+SYMBOLS = {"n_hidden": "H", "width": "N", "activity_lr": r"\eta", "weight_lr": r"\gamma"}
+
+ITERATIONS, ACCURACY, CONDITION = "training iteration", "test accuracy (%)", r"condition number $\kappa(H_z)$"
+
+#: reason of a stop → marker and legend entry
+STOPS = {
+    "no learning": ("X", "stopped: below 15 %"),
+    "diverged": ("v", "stopped: diverged"),
+}
+
+BATCHES_PER_EPOCH = 60_000 // 64
+
+
+# --- finding runs -------------------------------------------------------------------------------------------------
+
+
+def _values(cell: xr.Dataset, name: str) -> list[Any]:
+    """All values of a member dimension or coordinate, or the one of a setting of `KEYS`, in a cell."""
+    if name in cell.coords:
+        return np.atleast_1d(cell[name].values).tolist()
+    if name not in KEYS:
+        return []
+    node = json.loads(cell.attrs["settings"])
+    for part in KEYS[name].split("."):
+        node = node[part]
+    return [node]
+
+
+def values_of(cells: Iterable[xr.Dataset], name: str, **where: Any) -> list[Any]:
+    """The values of a setting or member dimension among the cells that have `where`; numbers ascend."""
+    found: dict[Any, None] = {}
+    for cell in cells:
+        if _offers(cell, where):
+            found |= dict.fromkeys(_values(cell, name))
+    return list(found) if any(isinstance(value, str) for value in found) else sorted(found)
+
+
+def has(cells: Iterable[xr.Dataset], **wanted: Any) -> bool:
+    """Whether a cell has these settings."""
+    return any(_offers(cell, wanted) for cell in cells)
+
+
+def pick(cells: Iterable[xr.Dataset], **wanted: Any) -> xr.Dataset:
+    """The runs that are as `wanted` says, of the first cell that has them; member dimensions of length 1 are dropped.
+
+    `seed` stays a dimension. Raises `NotTestable` naming the settings where no run is like that.
+    """
+    cell = next((cell for cell in cells if _offers(cell, wanted)), None)
+    if cell is None:
+        raise NotTestable(f"needs {', '.join(f'{k} = {v}' for k, v in wanted.items())}, not on this scale's grid")
+    along = {name: _position(cell, name, value) for name, value in wanted.items() if name in cell.dims}
+    runs = cell.isel(along)
+    return runs.squeeze([d for d in MEMBERS if runs.sizes.get(d) == 1])
+
+
+def _offers(cell: xr.Dataset, wanted: Mapping[str, Any]) -> bool:
+    return all(_position(cell, name, value) is not None for name, value in wanted.items())
+
+
+def _position(cell: xr.Dataset, name: str, value: Any) -> int | None:
+    """Where `value` is among the values of a setting; rates may differ by rounding."""
+    for position, found in enumerate(_values(cell, name)):
+        if found == value or (isinstance(found, float) and math.isclose(found, value, rel_tol=1e-6)):
+            return position
+    return None
+
+
+# --- statistics ---------------------------------------------------------------------------------------------------
+
+
+def over_seeds(values: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Mean and population standard deviation over seeds, where all seeds have a value; NaN elsewhere."""
+    return values.mean("seed", skipna=False), values.std("seed", ddof=0, skipna=False)
+
+
+def last_measured(values: xr.DataArray, along: str) -> xr.DataArray:
+    """The last value along a dimension that is not NaN; NaN where there is none."""
+    return values.isel({along: values.notnull().cumsum(along).argmax(along)}).drop_vars(along)
+
+
+def stopped(runs: xr.Dataset) -> xr.DataArray:
+    """Which runs stopped before their planned end."""
+    return runs.stop_reason.astype(str) != ""
+
+
+def final_accuracy(runs: xr.Dataset) -> xr.DataArray:
+    """Test accuracy in % at the end, mean over seeds; NaN where a seed stopped before its end."""
+    return last_measured(runs.test_accuracy, "test_step").where(~stopped(runs)).mean("seed", skipna=False)
+
+
+def best_rate(runs: xr.Dataset, name: str = "activity_lr") -> float:
+    """The learning rate with the highest mean final accuracy; among settings that all stopped, by what they measured.
+
+    Raises `NotTestable` where no run measured an accuracy.
+    """
+    score = final_accuracy(runs)
+    if not bool(score.notnull().any()):
+        score = last_measured(runs.test_accuracy, "test_step").mean("seed")
+    if not bool(score.notnull().any()):
+        raise NotTestable("no run of the sweep measured a test accuracy")
+    return float(score[name][int(score.argmax(name))] if name in score.dims else score[name])
+
+
+# --- curves -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a curve is drawn, and what the legend calls it."""
+
+    color: Any
+    label: str = ""
+    linestyle: Any = "-"
+    marker: str = "o"
+    zorder: float = 2.0
+
+
+def family(values: Sequence[Any]) -> dict[Any, Any]:
+    """One colour a value, dark to light in their order."""
+    shades = matplotlib.colormaps[SEQUENCE](np.linspace(0.0, 0.88, max(len(values), 1)))
+    return dict(zip(values, map(tuple, shades), strict=False))
+
+
+def number(value: float) -> str:
+    """A learning rate or a size as it is written in legends."""
+    return f"{value:g}"
+
+
+def symbol(name: str, value: float) -> str:
+    """Legend text of one value of a setting, e.g. `$H=8$`."""
+    return f"${SYMBOLS[name]}={number(value)}$"
+
+
+def draw_runs(
+    ax: Axes, runs: xr.Dataset, look: Look, quantity: str = "test_accuracy", per: float = 1.0
+) -> pd.DataFrame:
+    """Mean over seeds with a band of one standard deviation, the single seeds where one stopped, and marks of stops.
+
+    `runs` has the member dimension `seed` alone. The horizontal axis counts iterations divided by `per`. Returns what
+    was drawn: the seeds, `mean`, `standard deviation`, and `stopped` with the value last measured.
+    """
+    along = RECORDS[quantity]
+    values = runs[quantity].transpose("seed", along)
+    mean, deviation = over_seeds(values)
+    x = values[along].values / per
+    ax.set_xlim(0, max(ax.get_xlim()[1] if ax.lines else 0, 1.03 * int(runs.step.max()) / per))
+    ax.plot(x, mean, color=look.color, linestyle=look.linestyle, marker=look.marker, markersize=2.5, zorder=look.zorder)
+    if values.sizes["seed"] > 1:
+        ax.fill_between(x, mean - deviation, mean + deviation, color=look.color, alpha=0.25, linewidth=0)
+    halted = stopped(runs).values
+    if halted.any() and not halted.all():
+        for value in values.values:
+            ax.plot(x, value, color=look.color, linestyle=look.linestyle, linewidth=0.5, alpha=0.6)
+    marks = [_mark_stop(ax, runs.isel(seed=[i]), look, quantity, per) for i in np.flatnonzero(halted)]
+    return pd.concat([_statistics(values, mean, deviation, along), *marks], ignore_index=True)
+
+
+def _mark_stop(ax: Axes, run: xr.Dataset, look: Look, quantity: str, per: float) -> pd.DataFrame:
+    """Mark the last value of one run that stopped; without a value, the step of the stop on the axis itself."""
+    along = RECORDS[quantity]
+    reason, step = str(run.stop_reason.item()), int(run.stop_step.item())
+    values = run[quantity].isel(seed=0).dropna(along)
+    marker, _ = STOPS[reason]
+    point = {"marker": marker, "markersize": 5, "color": look.color, "markeredgecolor": "white", "markeredgewidth": 0.4}
+    if values.size:
+        at, value = float(values[along][-1]), float(values[-1])
+        ax.plot([at / per], [value], linestyle="none", zorder=4, clip_on=False, **point)
+    else:
+        value = np.nan
+        ax.plot([step / per], [0.03], linestyle="none", zorder=4, transform=ax.get_xaxis_transform(), **point)
+    row = {"seed": run.seed.item(), "iteration": step, "value": value, "statistic": f"stopped: {reason}"}
+    return pd.DataFrame([row])
+
+
+def _statistics(values: xr.DataArray, mean: xr.DataArray, deviation: xr.DataArray, along: str) -> pd.DataFrame:
+    parts = {"seed": values, "mean": mean, "standard deviation": deviation}
+    tables = [
+        part.rename("value").to_dataframe().reset_index().dropna(subset="value").assign(statistic=name)
+        for name, part in parts.items()
+    ]
+    table = pd.concat(tables, ignore_index=True).rename(columns={along: "iteration"})
+    return table.reindex(columns=["statistic", "seed", "iteration", "value"])
+
+
+def stop_handles(table: pd.DataFrame) -> list[Line2D]:
+    """Legend entries of the marks that a figure's table says were drawn."""
+    kinds = set(table.statistic)
+    return [
+        Line2D([], [], linestyle="none", marker=marker, color="0.4", markersize=4.5, label=label)
+        for reason, (marker, label) in STOPS.items()
+        if f"stopped: {reason}" in kinds
+    ]
+
+
+def line_handle(look: Look) -> Line2D:
+    """Legend entry of a curve."""
+    return Line2D(
+        [], [], color=look.color, linestyle=look.linestyle, marker=look.marker, markersize=2.5, label=look.label
+    )
+
+
+def scale_note(figure: Figure, cells: Sequence[xr.Dataset]) -> None:
+    """Write below a figure what its scale made of the published grid: widths, seeds, iterations."""
+    widths, steps = values_of(cells, "width"), {int(cell.sizes["step"]) for cell in cells}
+    seeds = max(cell.sizes["seed"] for cell in cells)
+    fixed = sorted({t for t in values_of(cells, "max_t") if isinstance(t, int)})
+    parts = [
+        f"N = {_range(widths)}",
+        f"{seeds} seed" + "s" * (seeds > 1),
+        f"{_range(sorted(steps))} iterations",
+        *([f"T = {_range(fixed)}"] if fixed else []),
+    ]
+    figure.supxlabel("   ".join(parts), fontsize=6, color="0.4", x=0.99, ha="right")
+
+
+def _range(values: Sequence[int]) -> str:
+    return str(values[0]) if len(values) == 1 else f"{values[0]}–{values[-1]}"
+
+
+def condition_axis(ax: Axes) -> None:
+    """A logarithmic vertical axis of whole decades around what is drawn."""
+    ax.set_yscale("log")
+    lines = [line for line in ax.lines if line.get_transform().contains_branch_seperately(ax.transData)[1]]
+    drawn = np.concatenate([np.array([]), *(np.asarray(line.get_ydata(), float) for line in lines)])
+    drawn = drawn[np.isfinite(drawn) & (drawn > 0)]
+    if drawn.size:
+        ax.set_ylim(10 ** np.floor(np.log10(drawn.min())), 10 ** np.ceil(np.log10(drawn.max()) + 1e-9))
+
+
+def accuracy_axis(ax: Axes, top: float = 100) -> None:
+    """A vertical axis for test accuracy in %."""
+    ax.set(ylim=(0, top), yticks=[0, 25, 50, 75, 100])
