@@ -12,7 +12,7 @@ import pytest
 
 from tests.pipeline.conftest import Clone, copy_project, jobs
 
-pytestmark = pytest.mark.xdist_group("staleness")
+pytestmark = [pytest.mark.xdist_group("staleness"), pytest.mark.timeout(1200)]
 
 TARGETS = ("target_alignment_depth", "target_alignment_init", "interference", "tp_subspaces", "dln_modes")
 
