@@ -29,6 +29,20 @@ def fast_products() -> Iterator[None]:
         _MATMUL.fp32_precision = before
 
 
+class _SmallProducts:
+    """Within this context products are MKL's again, which starts faster: for products with the output layer."""
+
+    def __enter__(self) -> None:
+        self._before = _MATMUL.fp32_precision
+        _MATMUL.fp32_precision = "ieee"
+
+    def __exit__(self, *_: object) -> None:
+        _MATMUL.fp32_precision = self._before
+
+
+SMALL_PRODUCTS = _SmallProducts()
+
+
 @cache
 def keeps_float32() -> bool:
     """Whether products are as exact as float32 can be although bfloat16 is allowed in them."""

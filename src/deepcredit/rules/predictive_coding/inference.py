@@ -19,6 +19,7 @@ from torch import Tensor
 from deepcredit.nets.activations import activate, pull_back_
 from deepcredit.nets.mlp import MLP, Weights, per_member
 from deepcredit.rules.graph import Graph
+from deepcredit.rules.products import SMALL_PRODUCTS
 from deepcredit.schema.common import ActFn
 from deepcredit.schema.networks import Algorithm
 
@@ -224,21 +225,22 @@ class Engine:
     def _errors(self, reach: "Reach") -> None:
         """Errors of the output and of the hidden layers that are not zero."""
         net = self.net
-        torch.baddbmm(self.y, self.phi[-1], reach.w_out_t, alpha=-net.a_out, out=self.output_error)
+        with SMALL_PRODUCTS:
+            torch.baddbmm(self.y, self.phi[-1], reach.w_out_t, alpha=-net.a_out, out=self.output_error)
         if reach.lowest == 0:
             torch.sub(reach.z[0], self.first, out=reach.error[0])
         if reach.predicted is not None:
             error, phi, w = reach.predicted
+            torch.baddbmm(error, phi, w, beta=0, alpha=net.a_hid, out=error)
+            torch.sub(reach.above, error, out=error)
             if net.skips:
-                torch.sub(reach.above, reach.below, out=error)
-                error.baddbmm_(phi, w, alpha=-net.a_hid)
-            else:
-                torch.baddbmm(reach.above, phi, w, alpha=-net.a_hid, out=error)
+                error.sub_(reach.below)
 
     def _descend(self, reach: "Reach") -> None:
         """−B ∂F/∂z of the layers that move."""
         net = self.net
-        torch.baddbmm(reach.top, self.output_error, self.weights.w_out, beta=0, alpha=net.a_out, out=reach.top)
+        with SMALL_PRODUCTS:
+            torch.baddbmm(reach.top, self.output_error, self.weights.w_out, beta=0, alpha=net.a_out, out=reach.top)
         if reach.sent is not None:
             sent, error, w = reach.sent
             torch.baddbmm(sent, error, w, beta=0, alpha=net.a_hid, out=sent)
