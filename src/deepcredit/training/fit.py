@@ -39,6 +39,17 @@ from deepcredit.training.recorders import (
 
 T = TypeVar("T")
 
+#: what Lightning says of things that are as they are meant to be
+EXPECTED_WARNINGS = (
+    # it asks torch what a leaf is in the way that torch is about to drop
+    (FutureWarning, "`isinstance.treespec, LeafSpec.` is deprecated"),
+    # a checkpoint is to hold the weights after their update
+    (UserWarning, "Using ModelCheckpoint with manual optimization"),
+    # it is where the training that is resumed left its checkpoints
+    (UserWarning, "Checkpoint directory .* exists and is not empty"),
+    # a job of a cluster is one process, which the cluster has started
+    (UserWarning, "The `srun` command is available on your system but is not used"),
+)
 #: when a checkpoint is saved
 CHECKPOINT: dict[str, Any] = {"train_time_interval": timedelta(minutes=10)}
 #: a reason of a stop as numpy keeps it: the same bytes whichever occur
@@ -194,12 +205,8 @@ def _run_lightning(
     )
     last = folder / "last.ckpt" if folder else None
     with warnings.catch_warnings(), fast_products():
-        # Lightning's own: it asks torch what a leaf is in the way that torch is about to drop
-        warnings.filterwarnings("ignore", "`isinstance.treespec, LeafSpec.` is deprecated", FutureWarning)
-        # a checkpoint is to hold the weights after their update
-        warnings.filterwarnings("ignore", "Using ModelCheckpoint with manual optimization", UserWarning)
-        # it is where the training that is resumed left its checkpoints
-        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty", UserWarning)
+        for category, message in EXPECTED_WARNINGS:
+            warnings.filterwarnings("ignore", message, category)
         trainer.fit(module, images, ckpt_path=last if last is not None and last.is_file() else None)
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
