@@ -1,4 +1,4 @@
-"""The CUDA path against the CPU's, and its graph against the same work without one. Skipped where there is no device."""
+"""The CUDA path against the CPU's, and its graph against the same work without one. Skipped without one."""
 
 import itertools
 
