@@ -18,7 +18,7 @@ sum = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
 PACKAGES := .venv/.packages-$(call sum,requirements.lock requirements-torch.txt)
 PROJECT := .venv/.project-$(call sum,pyproject.toml)
 
-.PHONY: help env data figures test lint format ci mutants lock clean
+.PHONY: help env data figures test slow lint format ci mutants lock clean
 
 help:  ## show this list
 	@echo "usage: make TARGET [SCALE=quick|paper|ci] [CORES=$(CORES)] [PYTHON=python3.11] [ARGS=...]"
@@ -35,6 +35,9 @@ figures: env  ## build every figure whose data, code or settings changed, into r
 
 test: env data  ## run all tests; a part of them with ARGS="tests/saxe -k modes"
 	$(BIN)/pytest -n $(CORES) $(ARGS)
+
+slow: env data  ## run the tests that take many minutes: every kill that the requirements name
+	$(BIN)/pytest -m slow $(ARGS)
 
 lint: env  ## check style, formatting, types and the Snakefile
 	$(BIN)/ruff check

@@ -27,6 +27,12 @@ def _parser() -> argparse.ArgumentParser:
     computing.add_argument(
         "--also", nargs="+", action="append", default=[], help="a further cell: these overrides on top of the first's"
     )
+    running = commands.add_parser("run", help="train or compute one network, or a sweep of them", add_help=False)
+    running.set_defaults(run=_run)
+    running.add_argument("overrides", nargs="*")
+    running.add_argument("-m", "--multirun", action="store_true")
+    running.add_argument("-c", "--cfg", choices=["job"])
+    running.add_argument("-h", "--help", action="store_true", dest="usage")
     drawing = _add(commands, "draw", _draw, "draw one figure from the arrays in the store")
     drawing.add_argument("figure", help="id of the figure")
     _add_scale(drawing)
@@ -52,6 +58,17 @@ def _compute(options: argparse.Namespace) -> None:
 
     for path in compute(options.overrides, options.also):
         print(relative(path), flush=True)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from deepcredit.pipeline import run
+
+    if options.usage or not options.overrides:
+        print(run.usage(options.overrides))
+    elif options.cfg:
+        print(run.job_config(options.overrides), end="")
+    else:
+        run.run(options.overrides, options.multirun)
 
 
 def _draw(options: argparse.Namespace) -> None:

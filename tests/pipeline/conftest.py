@@ -24,10 +24,18 @@ class Clone:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Python in the clone, on the clone's own code."""
-        environment = {**os.environ, "PYTHONPATH": str(self.root / "src"), "DEEPCREDIT_DATA": str(data_root())}
         return subprocess.run(
-            [sys.executable, *arguments], cwd=self.root, env=environment, capture_output=True, text=True
+            self.command(*arguments), cwd=self.root, env=self.environment, capture_output=True, text=True
         )
+
+    def command(self, *arguments: str) -> list[str]:
+        """The words of a Python command."""
+        return [sys.executable, *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a command that runs on the clone's own code."""
+        return {**os.environ, "PYTHONPATH": str(self.root / "src"), "DEEPCREDIT_DATA": str(data_root())}
 
     def snakemake(self, *arguments: str, scale: str = "ci") -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the clone; fails the test where Snakemake fails."""

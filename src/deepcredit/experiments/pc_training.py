@@ -40,15 +40,20 @@ from deepcredit.training.fit import Options, Records, free_memory, train
 from deepcredit.training.images import ImageData
 from deepcredit.training.members import Member, Recipe
 from deepcredit.training.recorders import Schedule
+from deepcredit.training.watching import Report
 
 
-def run(config: PcTraining, checkpoints: Path | None = None) -> xr.Dataset:
-    """Train every member of the cell. With a folder for `checkpoints`, resume from the last one there."""
+def run(config: PcTraining, checkpoints: Path | None = None, report: Report | None = None) -> xr.Dataset:
+    """Train every member of the cell. With a folder for `checkpoints`, resume from the last one there.
+
+    `report` is told now and then how far the training is.
+    """
     device = _device(config.trainer.accelerator)
     data = ImageData.load(config.data.dataset.value, device)
     schedule = Schedule(config.data.n_steps, config.data.test_every, config.data.n_test)
-    memory = free_memory(device, config.trainer.memory_gib * 2**30)
-    options = Options(device, memory, config.trainer.progress, checkpoints)
+    trainer = config.trainer
+    memory = free_memory(device, trainer.memory_gib * 2**30)
+    options = Options(device, memory, checkpoints, 60 * trainer.checkpoint_minutes, report)
     condition = config.record.condition_number
     records = train(recipe(config), members(config), data, schedule, options, condition=condition)
     return _labelled(config, schedule, records)

@@ -77,7 +77,7 @@ def experiment_config(overrides: Sequence[str]) -> DictConfig:
     try:
         config = _hydra_compose(overrides)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        raise _explained(error, overrides) from error
+        raise explained(error, overrides) from error
     if config.get("scale") is None:
         raise UserError("scale is not set; allowed: " + ", ".join(scale_names()))
     return config
@@ -90,7 +90,7 @@ def overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
         for override in OverridesParser.create().parse_overrides(list(overrides)):
             OmegaConf.update(changed, override.key_or_group, override.value())
     except (HydraException, OmegaConfBaseException) as error:
-        raise _explained(error, [f"experiment={config.experiment}", *overrides]) from error
+        raise explained(error, [f"experiment={config.experiment}", *overrides]) from error
     return changed
 
 
@@ -125,7 +125,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _explained(error: Exception, overrides: Sequence[str]) -> UserError:
+def explained(error: Exception, overrides: Sequence[str]) -> UserError:
     """The `UserError` that says what Hydra or OmegaConf meant by `error`."""
     if isinstance(error, OverrideParseException):
         return UserError(f"cannot read the override {error.override!r}; write key=value, key=[a,b] or group=option")

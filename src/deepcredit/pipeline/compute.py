@@ -1,15 +1,30 @@
-"""Compute one cell and put it into the store. The only part of the pipeline that starts torch, and only when asked."""
+"""Compute one cell and put it into the store. The only part of the pipeline that starts torch, and only when asked.
 
+A kind of experiment whose `run` takes `checkpoints` is given a folder to resume from, and one that takes `report` is
+given somebody to tell how far it is. Checkpoints lie in `results/checkpoints/<experiment>/<cell>-<hash>`, outside the
+outputs that Snakemake deletes before a job; the hash is that of the array, so that other code or another setting never
+goes on from them.
+"""
+
+import contextlib
 import importlib
+import inspect
+import logging
 import os
+import re
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from deepcredit.pipeline import store
+from deepcredit.pipeline import paths, store
 from deepcredit.pipeline.cells import Cell, single_cell
 from deepcredit.pipeline.compose import experiment_config, instantiate, overridden, tree_of
+from deepcredit.pipeline.progress import Watcher
 from deepcredit.schema.common import Accelerator, Trainer
+
+log = logging.getLogger(__name__)
 
 
 def compute(overrides: Sequence[str], also: Sequence[Sequence[str]] = ()) -> Iterator[Path]:
@@ -22,18 +37,65 @@ def compute(overrides: Sequence[str], also: Sequence[Sequence[str]] = ()) -> Ite
     trainer = instantiate(Trainer, tree_of(config.trainer))
     described = [config, *(overridden(config, further) for further in also)]
     for cell in [single_cell(settings) for settings in described]:
-        path = store.path_of(cell)
-        yield path if path.is_file() else _compute(cell, trainer)
+        yield obtain(cell, trainer)
+
+
+def obtain(cell: Cell, trainer: Trainer) -> Path:
+    """The path of the cell's array file, computed now unless the store has it."""
+    path = store.path_of(cell)
+    return path if path.is_file() else _compute(cell, trainer)
+
+
+def checkpoint_folder(path: Path) -> Path:
+    """Where the cell with the array file `path` keeps its checkpoints while it is computed."""
+    return paths.checkpoints() / path.parent.name / path.stem
 
 
 def _compute(cell: Cell, trainer: Trainer) -> Path:
     config = cell.config()
     config.trainer = trainer
+    _log_to_stderr()
     device = prepare_torch(trainer)
+    run = importlib.import_module(f"deepcredit.experiments.{cell.kind}").run
+    checkpoints = checkpoint_folder(store.path_of(cell))
+    offered = {"checkpoints": checkpoints, "report": Watcher() if trainer.progress else None}
+    taken = {name: offer for name, offer in offered.items() if name in inspect.signature(run).parameters}
+    if "checkpoints" in taken:
+        _mention_others(checkpoints)
     started = time.perf_counter()
-    dataset = importlib.import_module(f"deepcredit.experiments.{cell.kind}").run(config)
+    dataset = run(config, **taken)
     seconds = round(time.perf_counter() - started, 3)
-    return store.write(cell, dataset, {"seconds": seconds, "device": device, "threads": trainer.threads})
+    path = store.write(cell, dataset, _facts(seconds, device, trainer))
+    _remove(checkpoints)
+    return path
+
+
+def _facts(seconds: float, device: str, trainer: Trainer) -> dict[str, Any]:
+    return {"seconds": seconds, "device": device, "threads": trainer.threads}
+
+
+def _remove(checkpoints: Path) -> None:
+    """Delete a cell's checkpoints, and the folders above that hold nothing else."""
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        checkpoints.parent.rmdir()
+        checkpoints.parent.parent.rmdir()
+
+
+def _mention_others(checkpoints: Path) -> None:
+    """Say so where a cell of this name has checkpoints that are not its own."""
+    same_name = re.compile(re.escape(checkpoints.name[:-12]) + "[0-9a-f]{12}")
+    for other in checkpoints.parent.glob("*"):
+        if other != checkpoints and same_name.fullmatch(other.name):
+            log.info("not used, because of other code or other settings: the checkpoint in %s", paths.relative(other))
+
+
+def _log_to_stderr() -> None:
+    ours = logging.getLogger("deepcredit")
+    if not ours.handlers:
+        ours.addHandler(logging.StreamHandler())
+        ours.setLevel(logging.INFO)
+        ours.propagate = False
 
 
 def prepare_torch(trainer: Trainer) -> str:

@@ -38,6 +38,14 @@ def cache_folder() -> Path:
     return root() / "results" / "cache"
 
 
+def checkpoints() -> Path:
+    return root() / "results" / "checkpoints"
+
+
+def runs() -> Path:
+    return root() / "results" / "runs"
+
+
 def results(scale: str) -> Path:
     return root() / "results" / scale
 

@@ -47,11 +47,16 @@ class Trainer:
     threads: int = 1
     #: memory that a job may plan with; kinds that can foresee needing more refuse to begin
     memory_gib: float = 16.0
-    progress: bool = False
+    #: say how far a training is: a bar on a terminal, a line now and then in a log
+    progress: bool = True
+    #: time between two checkpoints of a training
+    checkpoint_minutes: float = 5.0
 
     def __post_init__(self) -> None:
         check(self.threads >= 1, "trainer.threads", self.threads, "a whole number of at least 1")
         check(self.memory_gib > 0, "trainer.memory_gib", self.memory_gib, "a positive number")
+        minutes = self.checkpoint_minutes
+        check(minutes > 0, "trainer.checkpoint_minutes", minutes, "a positive number")
 
 
 @dataclass

@@ -3,13 +3,11 @@
 Shapes: E members, S steps, R tests, H hidden layers, L weight layers.
 """
 
-import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -36,6 +34,7 @@ from deepcredit.training.recorders import (
     TestAccuracy,
     WeightNorms,
 )
+from deepcredit.training.watching import CheckpointFiles, Progress, Report, Reporter, Saver, readable
 
 T = TypeVar("T")
 
@@ -43,15 +42,9 @@ T = TypeVar("T")
 EXPECTED_WARNINGS = (
     # it asks torch what a leaf is in the way that torch is about to drop
     (FutureWarning, "`isinstance.treespec, LeafSpec.` is deprecated"),
-    # a checkpoint is to hold the weights after their update
-    (UserWarning, "Using ModelCheckpoint with manual optimization"),
-    # it is where the training that is resumed left its checkpoints
-    (UserWarning, "Checkpoint directory .* exists and is not empty"),
     # a job of a cluster is one process, which the cluster has started
     (UserWarning, "The `srun` command is available on your system but is not used"),
 )
-#: when a checkpoint is saved
-CHECKPOINT: dict[str, Any] = {"train_time_interval": timedelta(minutes=10)}
 #: a reason of a stop as numpy keeps it: the same bytes whichever occur
 REASON = f"<U{max(len(reason) for reason in (COMPLETED, DIVERGED, NO_LEARNING))}"
 #: share of the memory free that an ensemble is planned to fill
@@ -62,13 +55,15 @@ MEMORY_SHARE = 0.8
 class Options:
     """How to run: nothing here changes a number.
 
-    `memory` is in bytes; `checkpoints` the folder to resume from and to save to, or None to do neither.
+    `memory` is in bytes; `checkpoints` the folder to resume from and to save to every `checkpoint_seconds`, or None to
+    do neither; `report` is told now and then how far an ensemble is.
     """
 
     device: torch.device
     memory: float
-    progress: bool = False
     checkpoints: Path | None = None
+    checkpoint_seconds: float = 300.0
+    report: Report | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,7 @@ def train(
     fitting = max(1, int(options.memory // bytes_per_member(recipe)))
 
     def chunk(some: Sequence[Member]) -> Records:
-        return _fit(recipe, list(some), data, schedule, _own_folder(options, some), condition)
+        return _fit(recipe, list(some), data, schedule, _own(options, some, members), condition)
 
     return Records.joined(in_chunks(chunk, members, fitting))
 
@@ -144,12 +139,17 @@ def free_memory(device: torch.device, host_bytes: float) -> float:
     return MEMORY_SHARE * free
 
 
-def _own_folder(options: Options, members: Sequence[Member]) -> Options:
-    """Options with a checkpoint folder that only these members use."""
-    if options.checkpoints is None:
-        return options
-    name = f"{members[0].seed}-{abs(hash(tuple(members))):x}"
-    return replace(options, checkpoints=options.checkpoints / name)
+def _own(options: Options, some: Sequence[Member], members: Sequence[Member]) -> Options:
+    """Options with a checkpoint folder that only these members on this kind of device use, and reports that say who."""
+    first, told, folder = members.index(some[0]), options.report, options.checkpoints
+
+    def report(progress: Progress) -> None:
+        assert told is not None
+        told(replace(progress, first=first, of=len(members)))
+
+    if folder is not None:
+        folder = folder / f"{options.device.type}_members_{first}_to_{first + len(some) - 1}_of_{len(members)}"
+    return replace(options, checkpoints=folder, report=report if told else None)
 
 
 def _fit(
@@ -188,25 +188,23 @@ def _until(values: torch.Tensor, stop_step: np.ndarray, steps: np.ndarray) -> np
 def _run_lightning(
     module: EnsembleModule, images: ImageModule, recording: Recording, n_steps: int, options: Options
 ) -> None:
-    folder = options.checkpoints
-    saver = [pl.ModelCheckpoint(folder, save_last=True, **CHECKPOINT)] if folder else []
-    trainer = pl.Trainer(
-        accelerator="gpu" if options.device.type == "cuda" else "cpu",
-        devices=1,
-        max_steps=n_steps,
-        max_epochs=-1,
-        logger=False,
-        enable_checkpointing=bool(saver),
-        enable_progress_bar=options.progress,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        callbacks=[recording, *saver],
-        plugins=[pl.LightningEnvironment()],
-    )
-    last = folder / "last.ckpt" if folder else None
+    last = options.checkpoints / "last.ckpt" if options.checkpoints else None
+    watching: list[pl.Callback] = [Saver(last, options.checkpoint_seconds)] if last else []
+    watching += [Reporter(options.report, recording)] if options.report else []
     with warnings.catch_warnings(), fast_products():
         for category, message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message, category)
-        trainer.fit(module, images, ckpt_path=last if last is not None and last.is_file() else None)
-    if folder:
-        shutil.rmtree(folder, ignore_errors=True)
+        trainer = pl.Trainer(
+            accelerator="gpu" if options.device.type == "cuda" else "cpu",
+            devices=1,
+            max_steps=n_steps,
+            max_epochs=-1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            callbacks=[recording, *watching],
+            plugins=[pl.LightningEnvironment(), CheckpointFiles()],
+        )
+        trainer.fit(module, images, ckpt_path=readable(last), weights_only=True)

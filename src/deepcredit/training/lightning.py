@@ -5,10 +5,10 @@ import logging
 import deepcredit.data.torchvision_ops
 
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer  # isort: skip
-from pytorch_lightning.callbacks import ModelCheckpoint  # isort: skip
 from pytorch_lightning.plugins.environments import LightningEnvironment  # isort: skip
+from pytorch_lightning.plugins.io import CheckpointIO  # isort: skip
 
-__all__ = ["Callback", "LightningDataModule", "LightningEnvironment", "LightningModule", "ModelCheckpoint", "Trainer"]
+__all__ = ["Callback", "CheckpointIO", "LightningDataModule", "LightningEnvironment", "LightningModule", "Trainer"]
 
 assert deepcredit.data.torchvision_ops is not None
 
