@@ -6,6 +6,9 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/plan.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/arrays.smk"
@@ -17,4 +20,5 @@ rule all:
     default_target: True
     input:
         rules.claims.output,
+        rules.page.output,
         [array for figure in PLAN.figures.values() for array in deleted_arrays(figure)],

@@ -8,7 +8,10 @@ from deepcredit.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, or 2 with one line on standard error for a mistake of the user."""
+    """Run one command; returns the exit code.
+
+    0, or 2 with one line on standard error for a mistake of the user; `verify` and `diff` return 1 for what they found.
+    """
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
@@ -37,9 +40,26 @@ def _parser() -> argparse.ArgumentParser:
     drawing.add_argument("figure", help="id of the figure")
     _add_scale(drawing)
     _add_scale(_add(commands, "claims", _claims, "gather the answered claims of all figures in claims.json"))
+    _add_scale(_add(commands, "page", _page, "build the page that shows all figures and claims of a scale"))
+    _add_questions(commands)
     fetching = _add(commands, "fetch", _fetch, "fetch a data set into data/ and verify it")
     fetching.add_argument("dataset", help="mnist or fashion_mnist")
     return parser
+
+
+def _add_questions(commands: argparse._SubParsersAction) -> None:
+    """The commands that answer questions and compute nothing."""
+    explaining = _add(commands, "explain", _explain, "say whether a figure is up to date and, if not, why")
+    explaining.add_argument("figure", help="id of the figure")
+    _add_scale(explaining)
+    _add(commands, "verify", _verify, "check that every array in the store is whole and what its name says")
+    collecting = _add(commands, "gc", _gc, "list the arrays that no figure reads at any scale")
+    collecting.add_argument("--yes", action="store_true", help="remove them")
+    comparing = _add(commands, "diff", _diff, "compare the numbers and verdicts in two folders of results")
+    comparing.add_argument("folders", nargs=2, metavar="FOLDER", help="for example results/quick")
+    asking = _add(commands, "whence", _whence, "say what a figure's file was drawn from, by its own metadata")
+    asking.add_argument("file", help="a pdf, png or csv file, wherever it is and whatever its name")
+    _add_scale(_add(commands, "list", _list, "list figures and experiments with state, cells and expected cost"))
 
 
 def _add(commands: argparse._SubParsersAction, name: str, run: Callable, text: str) -> argparse.ArgumentParser:
@@ -87,6 +107,76 @@ def _claims(options: argparse.Namespace) -> None:
     from deepcredit.pipeline.plan import plan
 
     print(relative(collect_claims(plan(options.scale))))
+
+
+def _page(options: argparse.Namespace) -> None:
+    from deepcredit.pipeline.page import write_page
+    from deepcredit.pipeline.paths import relative
+    from deepcredit.pipeline.plan import plan
+
+    print(relative(write_page(plan(options.scale))))
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from deepcredit.pipeline.explain import explain
+    from deepcredit.pipeline.plan import plan
+
+    planned = plan(options.scale)
+    print("\n".join(explain(planned, planned.figure(options.figure))))
+
+
+def _verify(_options: argparse.Namespace) -> int:
+    from deepcredit.pipeline.verify import verify
+
+    found = verify()
+    for damage in found.damaged:
+        print(f"{damage.path}: {'; '.join(damage.faults)}\n  {damage.remedy}")
+    print(f"{found.arrays} arrays, {found.earlier} of them from earlier code; {len(found.damaged)} damaged")
+    return int(bool(found.damaged))
+
+
+def _gc(options: argparse.Namespace) -> None:
+    from deepcredit.pipeline.compose import scale_names
+    from deepcredit.pipeline.garbage import readable, remove, unread
+    from deepcredit.pipeline.paths import relative
+    from deepcredit.pipeline.plan import plan
+
+    found = unread(plan(scale) for scale in scale_names())
+    for cell in found:
+        print(f"{readable(cell.size):>10}  {relative(cell.files[0])}")
+    size = readable(sum(cell.size for cell in found))
+    if options.yes:
+        remove(found)
+    outcome = "removed" if options.yes else "would be freed; remove them with `deepcredit gc --yes`"
+    print(f"{len(found)} arrays that no figure reads, {size} {outcome}" if found else "every array is read by a figure")
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from deepcredit.pipeline.compare import compare
+
+    one, other = map(Path, options.folders)
+    lines = compare(one, other)
+    print("\n".join([f"A = {one}, B = {other}", *lines]) if lines else f"{one} and {other} differ in nothing")
+    return int(bool(lines))
+
+
+def _whence(options: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from deepcredit.pipeline.whence import described, whence
+
+    print("\n".join(described(whence(Path(options.file)))))
+
+
+def _list(options: argparse.Namespace) -> None:
+    from deepcredit.pipeline.compose import scale_names
+    from deepcredit.pipeline.listing import listing
+    from deepcredit.pipeline.plan import plan
+
+    plans = {scale: plan(scale) for scale in dict.fromkeys([options.scale, *scale_names()])}
+    print("\n".join(listing(options.scale, {name: plans[name] for name in scale_names()})))
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -6,13 +6,29 @@
 
 from pathlib import Path
 
+from deepcredit.pipeline.groups import groups
+
+GROUPS = groups()
 FIGURES = f"{RESULTS}/figures"
 CLAIMS = f"{RESULTS}/claims"
+DRAWN = f"{RESULTS}/drawn"
 
 
 def files_of(figure):
     drawn = [f"{FIGURES}/{figure.name}{suffix}" for suffix in (".pdf", ".png", ".csv")]
-    return [*drawn, f"{CLAIMS}/{figure.name}.json"]
+    return [*drawn, f"{CLAIMS}/{figure.name}.json", f"{DRAWN}/{figure.name}.json"]
+
+
+def reported(figure, file):
+    """The file, marked for `snakemake --report` if it is the picture."""
+    if not file.endswith(".png"):
+        return file
+    return report(
+        file,
+        caption="../report/figure.rst",
+        category=GROUPS[figure.group].title,
+        labels={"figure": figure.id, "title": figure.config["title"]},
+    )
 
 
 def deleted_arrays(figure):
@@ -29,13 +45,14 @@ for figure in PLAN.figures.values():
         input:
             PLAN.arrays(figure),
         output:
-            files_of(figure),
+            [reported(figure, file) for file in files_of(figure)],
         log:
             f"results/logs/{PLAN.scale}/figures/{figure.name}.log",
         params:
             id=figure.id,
             scale=PLAN.scale,
             drawn_from=figure.fingerprint,
+            caption=figure.config["caption"],
         conda:
             "../../environment.yml"
         shell:

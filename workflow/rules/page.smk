@@ -1,4 +1,6 @@
-# What was reproduced: the answered claims of every figure.
+# What was reproduced: the answered claims of every figure, and the page that shows them.
+
+from deepcredit.pipeline.page import made_of
 
 
 rule claims:
@@ -15,3 +17,21 @@ rule claims:
         "../../environment.yml"
     shell:
         "deepcredit claims --scale {params.scale} > {log} 2>&1"
+
+
+rule page:
+    input:
+        rules.claims.output,
+        [f"{FIGURES}/{name}.png" for name in PLAN.figures],
+    output:
+        f"{RESULTS}/index.html",
+    log:
+        f"results/logs/{PLAN.scale}/page.log",
+    params:
+        scale=PLAN.scale,
+        made_of=made_of(),
+    localrule: True
+    conda:
+        "../../environment.yml"
+    shell:
+        "deepcredit page --scale {params.scale} > {log} 2>&1"

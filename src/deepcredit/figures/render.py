@@ -21,7 +21,8 @@ Draw = Callable[[Data, Mapping[str, Any]], tuple[Figure, pd.DataFrame]]
 def render(draw: Draw, data: Data, options: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, bytes]:
     """The files of a figure by suffix (`.pdf`, `.png`, `.csv`).
 
-    `source` says what the figure was drawn from; it is embedded in the picture files' own metadata.
+    `source` says what the figure was drawn from; it is embedded in the metadata of the pictures and, as the table has
+    none, in a last column `drawn_from` that is empty from the second row on.
     """
     matplotlib.use("Agg")
     with matplotlib.style.context(STYLE):
@@ -32,8 +33,12 @@ def render(draw: Draw, data: Data, options: Mapping[str, Any], source: Mapping[s
         return {
             ".pdf": _saved(figure, "pdf", pdf),
             ".png": _saved(figure, "png", png),
-            ".csv": table.to_csv(index=False, lineterminator="\n", float_format="%.9g").encode(),
+            ".csv": _csv(table.assign(drawn_from=[text] + [""] * (len(table) - 1))),
         }
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, lineterminator="\n", float_format="%.9g").encode()
 
 
 def _saved(figure: Figure, form: str, metadata: Mapping[str, Any]) -> bytes:

@@ -1,7 +1,9 @@
 """Draw one planned figure from the arrays in the store, and answer its claims from the same arrays."""
 
 import importlib
+import importlib.metadata
 import json
+import platform
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -9,16 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from deepcredit import __version__
 from deepcredit.errors import UserError
 from deepcredit.figures.base import Data, Measured, NotTestable
 from deepcredit.figures.render import render
 from deepcredit.pipeline import paths
 from deepcredit.pipeline.files import write_bytes, write_text
+from deepcredit.pipeline.fingerprint import fingerprint
 from deepcredit.pipeline.plan import Plan, PlannedFigure, drawing
-from deepcredit.pipeline.store import read
+from deepcredit.pipeline.provenance import drawn, drawn_path, figure_files, rebuild
+from deepcredit.pipeline.store import read, surroundings
 from deepcredit.schema.figure import Claim
-
-SUFFIXES = (".pdf", ".png", ".csv")
 
 
 class Verdict(Enum):
@@ -50,23 +53,40 @@ def draw(plan: Plan, figure: PlannedFigure) -> list[Path]:
     }
     name, function = drawing(figure.config)
     module = importlib.import_module(name)
-    files = render(getattr(module, function), data, figure.config["options"], _source(plan, figure))
+    files = render(getattr(module, function), data, figure.config["options"], source(plan, figure, data))
     claims = [answer(module, figure.id, Claim(**claim), data) for claim in figure.config["claims"]]
+    record = {**drawn(plan, figure), **surroundings()}
     for suffix, content in files.items():
         write_bytes(figure_path(plan.scale, figure.name, suffix), content)
     answers = claims_path(plan.scale, figure.name)
     write_text(answers, json.dumps(claims, indent=1, ensure_ascii=False) + "\n")
-    return [*(figure_path(plan.scale, figure.name, suffix) for suffix in files), answers]
+    write_text(drawn_path(plan.scale, figure.name), json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    return figure_files(plan.scale, figure.name)
 
 
-def _source(plan: Plan, figure: PlannedFigure) -> dict[str, Any]:
+def source(plan: Plan, figure: PlannedFigure, data: Data) -> dict[str, Any]:
+    """What a figure's files say of themselves, the same for the same arrays, code and environment.
+
+    `fingerprint` covers drawing code, style sheet and config of the figure; `code` has a fingerprint for the code that
+    draws and one for the code that computed the arrays of each experiment.
+    """
+    computing = {found.attrs["experiment"]: found.attrs["code"] for cells in data.values() for found in cells}
     return {
         "figure": figure.id,
+        "group": figure.group,
         "scale": plan.scale,
         "arrays": plan.arrays(figure),
         "fingerprint": figure.fingerprint,
-        "command": f"snakemake --cores 1 {figure.id} --config scale={plan.scale}",
+        "code": {"drawing": fingerprint(figure.code), **computing},
+        "versions": drawing_versions(),
+        "command": rebuild(plan, figure),
     }
+
+
+def drawing_versions() -> dict[str, str]:
+    """Versions of what draws."""
+    packages = {name: importlib.metadata.version(name) for name in ("matplotlib", "numpy", "pandas", "xarray")}
+    return {"deepcredit": __version__, "python": platform.python_version(), **packages}
 
 
 def answer(module: Any, figure: str, claim: Claim, data: Data) -> dict[str, Any]:
