@@ -12,6 +12,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--oracles", type=Path, default=OWN_ORACLES, metavar="DIR", help="folder of .npz files for test_oracles.py"
     )
+    parser.addoption("--page", type=Path, metavar="FILE", help="a built index.html for tests/page/test_page.py to open")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
