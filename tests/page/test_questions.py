@@ -31,6 +31,9 @@ pytestmark = [pytest.mark.xdist_group("page"), pytest.mark.timeout(1200)]
 
 DEPTH, INTERFERENCE = "target_alignment_depth", "interference"
 
+#: changes the code of a function without changing what it does
+DECORATED = "@(lambda function: function)\n"
+
 
 def explained(clone: Clone, figure: str) -> str:
     return say(clone, "explain", figure, "--scale", "ci")
@@ -67,10 +70,7 @@ def test_a_changed_grid_value_is_new_and_the_old_one_is_not_read_any_more(projec
 
 def test_changed_code_is_named_by_module_and_function(project: Clone) -> None:
     path = project.root / "src" / "deepcredit" / "experiments" / "interference.py"
-    text = path.read_text(encoding="utf-8")
-    assert "def loss_surface(" in text
-    head, body = text.split("def loss_surface(")
-    path.write_text(f"{head}def loss_surface({body.replace('    ', '    unused = 1\n    ', 1)}", encoding="utf-8")
+    project.edit(path, "def loss_surface(", f"{DECORATED}def loss_surface(")
     path.write_text(path.read_text(encoding="utf-8") + "\n\ndef quite_new():\n    return 0\n", encoding="utf-8")
     told = explained(project, INTERFERENCE)
     assert "code changed in deepcredit.experiments.interference: loss_surface, quite_new (new)" in told
@@ -91,7 +91,6 @@ def test_an_array_that_was_never_computed_is_said_to_be_so(project: Clone) -> No
 def test_changes_of_the_drawing_are_named_apart_from_those_of_arrays(project: Clone) -> None:
     source = project.root / "src" / "deepcredit" / "figures"
     project.edit(source / "deepcredit.mplstyle", "lines.linewidth: 1.4", "lines.linewidth: 1.3")
-    project.edit(source / "prospective.py", "def interference(", "EXTRA = 1\n\n\ndef interference(")
     config = project.root / "conf" / "figure" / "prospective" / "interference.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("title: ", "title: New ", 1), encoding="utf-8")
     told = explained(project, INTERFERENCE)
@@ -103,9 +102,7 @@ def test_changes_of_the_drawing_are_named_apart_from_those_of_arrays(project: Cl
 
 def test_a_changed_drawing_function_is_named(project: Clone) -> None:
     path = project.root / "src" / "deepcredit" / "figures" / "prospective.py"
-    head, body = path.read_text(encoding="utf-8").split("def interference(", 1)
-    signature, rest = body.split(":\n", 1)
-    path.write_text(f"{head}def interference({signature}:\n    unused = 1\n{rest}", encoding="utf-8")
+    project.edit(path, "def interference(", f"{DECORATED}def interference(")
     told = explained(project, INTERFERENCE)
     assert "the figure:\n    drawing code changed in deepcredit.figures.prospective: interference\n" in told
 
@@ -277,10 +274,8 @@ def test_diff_names_the_figure_by_how_much_it_changed_and_the_verdict(built: Clo
     claims = other / "claims" / "prospective" / "interference.json"
     claims.write_text(claims.read_text(encoding="utf-8").replace('"reproduced"', '"not reproduced"'), encoding="utf-8")
     told = say(built, "diff", "results/ci", str(other), code=1)
-    assert (
-        f"prospective/interference:\n  prediction: 1 of {len(rows)} values differ, by at most {abs(old) / 2:.3g} (33.3 %)"
-        in told
-    )
+    how_much = f"1 of {len(rows)} values differ, by at most {abs(old) / 2:.3g} (33.3 %)"
+    assert f"prospective/interference:\n  prediction: {how_much}" in told
     assert "claim of interference: reproduced → not reproduced: " in told
     assert "dln_loss" not in told
     assert "allowed: a folder of results" in say(built, "diff", "results/ci", str(tmp_path), code=2)
