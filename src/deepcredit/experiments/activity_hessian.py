@@ -31,15 +31,14 @@ def run(config: ActivityHessian) -> xr.Dataset:
 
 
 def _empty(config: ActivityHessian) -> xr.Dataset:
-    model, data = config.model, config.data
-    longest = max(data.slice_width * max(model.n_hidden), data.slice_n_hidden * max(model.width))
+    model = config.model
     coords: dict[str, list | np.ndarray] = {
         "matrix": list(MATRICES),
         "act_fn": [act_fn.value for act_fn in model.act_fn],
         "n_hidden": model.n_hidden,
         "width": model.width,
         "seed": config.seed,
-        "eigenvalue": np.arange(longest),
+        "eigenvalue": np.arange(config.longest_spectrum),
     }
     arrays = {
         name: (variable.dims, np.full([len(coords[dim]) for dim in variable.dims], np.nan))

@@ -14,6 +14,9 @@ MATRICES = ("numerical", "theory", "D", "O")
 #: float64 arrays of the size of the matrix that a dense eigenvalue solver holds at once: matrix, copy, workspace
 DENSE_COPIES = 3
 
+#: float64 arrays of the size of the diagonal blocks: two triples of blocks and Jacobians, probes and their products
+BLOCK_COPIES = 12
+
 
 @dataclass
 class HessianModel:
@@ -48,9 +51,9 @@ class HessianData:
     mean: float = 1.0
     std: float = 0.1
     activity_decay: float = 0.0
-    #: networks of this width, and networks of this many hidden layers, whose whole spectrum is kept
-    slice_width: int = 128
-    slice_n_hidden: int = 128
+    #: networks of this width, and networks of this many hidden layers, whose whole spectrum is kept; None for none
+    slice_width: int | None = None
+    slice_n_hidden: int | None = None
 
     def __post_init__(self) -> None:
         check(self.std >= 0, "data.std", self.std, "a number of at least 0")
@@ -90,16 +93,22 @@ class ActivityHessian(Experiment):
         super().__post_init__()
         for name in ("width", "n_hidden"):
             value, allowed = getattr(self.data, f"slice_{name}"), getattr(self.model, name)
-            check(value in allowed, f"data.slice_{name}", value, f"one of model.{name}={allowed}")
+            check(value is None or value in allowed, f"data.slice_{name}", value, f"one of model.{name}={allowed}")
+
+    @property
+    def longest_spectrum(self) -> int:
+        """Number of activities of the largest network whose whole spectrum is kept."""
+        model, data = self.model, self.data
+        return max((data.slice_width or 0) * max(model.n_hidden), (data.slice_n_hidden or 0) * max(model.width))
 
     def check_memory(self) -> None:
         """Raise a `UserError` where the largest dense spectrum, or the largest network's blocks, would not fit."""
-        model, data = self.model, self.data
-        dense = max(data.slice_width * max(model.n_hidden), data.slice_n_hidden * max(model.width))
-        blocks = 8 * max(model.n_hidden) * max(model.width) ** 2
+        model = self.model
+        blocks = max(model.n_hidden) * max(model.width) ** 2
         check_memory(
-            8 * DENSE_COPIES * dense**2 + 8 * blocks,
+            8 * (DENSE_COPIES * self.longest_spectrum**2 + BLOCK_COPIES * blocks),
             self.trainer,
-            f"the spectrum of {dense} activities",
+            f"the activity Hessian of networks up to width {max(model.width)} and depth {max(model.n_hidden)}, "
+            f"with whole spectra of {self.longest_spectrum} activities,",
             "reduce model.width and model.n_hidden, or data.slice_width and data.slice_n_hidden",
         )

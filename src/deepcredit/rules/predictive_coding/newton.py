@@ -169,7 +169,7 @@ def _newton_direction(energy: Energy, point: _Point, options: NewtonOptions) -> 
 #: products of one Newton step
 MAX_INNER = 50
 #: halvings of one Newton step
-MAX_HALVINGS = 8
+MAX_HALVINGS = 30
 
 
 def _descend(energy: Energy, point: _Point, direction: Tensor) -> tuple[_Point, int]:
