@@ -69,3 +69,13 @@ def test_table_has_every_setting_of_every_map_and_who_stopped() -> None:
     across = {"role": "mupc", "title": "", "quantity": "accuracy", "across": True}
     _, table = lr_transfer.transfer_maps({"mupc": cells[:2]}, {"act_fns": ["linear", "relu"], "blocks": [across]})
     assert set(table.value.dropna()) == {50}
+
+
+def test_maps_have_room_where_no_run_stopped() -> None:
+    block = {"role": "mupc", "title": "μPC", "by": "width", "quantity": "loss"}
+    options = {"act_fns": ["relu"], "blocks": [block]}
+    figure, _ = lr_transfer.transfer_maps({"mupc": [mapped(NARROW, width=64), mapped(NARROW, width=128)]}, options)
+    figure.set_layout_engine("constrained")
+    figure.draw_without_rendering()  # warns where panels collapse
+    for part in figure.subfigs:
+        assert all(ax.get_position().width > 0.05 for ax in part.axes[:2])

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from deepcredit.figures.base import Data, Measured, NotTestable
 from deepcredit.figures.style import PAGE
-from deepcredit.figures.training_curves import pick, scale_note, stopped, values_of
+from deepcredit.figures.training_curves import pick, scale_text, stopped, values_of
 from deepcredit.schema.figure import Claim
 
 Options = Mapping[str, Any]
@@ -57,8 +57,8 @@ def transfer_maps(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
     parts = figure.subfigures(len(blocks), 1, height_ratios=n_rows, squeeze=False).ravel()
     pairs = zip(parts, blocks, strict=True)
     tables = [(_across if block.get("across") else _block)(part, data, block, act_fns) for part, block in pairs]
-    figure.legend(handles=_handles(), loc="outside lower center", ncols=3)
-    scale_note(figure, [cell for cells in data.values() for cell in cells])
+    note = scale_text([cell for cells in data.values() for cell in cells])
+    figure.legend(handles=_handles(note, ring=not blocks[0].get("across")), loc="outside lower center", ncols=4)
     return figure, pd.concat(tables, ignore_index=True)
 
 
@@ -151,9 +151,10 @@ def _mark(ax: Axes, runs: xr.Dataset, best: Mapping[str, float] | None, first: M
     """Every setting as a dot, a cross where a seed stopped, a star at the best, a ring at the best of the first map."""
     halted = stopped(runs).any("seed").transpose("weight_lr", "activity_lr")
     weight, activity = np.meshgrid(runs.weight_lr, runs.activity_lr, indexing="ij")
-    on = halted.values
-    ax.plot(activity[~on], weight[~on], ".", color="0.2", markersize=1.5, clip_on=False)
-    ax.plot(activity[on], weight[on], "x", color="0.2", markersize=2.5, markeredgewidth=0.6, clip_on=False)
+    kinds = (~halted.values, {"marker": ".", "markersize": 1.5}), (halted.values, {"marker": "x", "markersize": 2.5})
+    for these, look in kinds:
+        if these.any():  # an empty line that is not clipped leaves no room for the panels
+            ax.plot(activity[these], weight[these], color="0.2", linestyle="none", mew=0.6, clip_on=False, **look)
     for setting, look in ((best, STAR), (first, RING)):
         if setting:
             ax.plot(setting["activity_lr"], setting["weight_lr"], **look, clip_on=False)
@@ -163,12 +164,14 @@ STAR: dict[str, Any] = {"marker": "*", "color": "white", "markersize": 7, "mec":
 RING: dict[str, Any] = {"marker": "o", "color": "none", "markersize": 9, "mec": "black", "mew": 0.8}
 
 
-def _handles() -> list[Line2D]:
-    return [
+def _handles(note: str, ring: bool) -> list[Line2D]:
+    handles = [
         Line2D([], [], linestyle="none", label="best", **STAR),
         Line2D([], [], linestyle="none", label="best of the first map in the row", **RING),
         Line2D([], [], linestyle="none", marker="x", color="0.2", markersize=3, label="a run stopped"),
+        Line2D([], [], linestyle="none", label=note),
     ]
+    return handles if ring else [handles[0], *handles[2:]]
 
 
 def _color_bar(part: SubFigure, axes: Sequence[Axes], norm: Normalize, quantity: str) -> None:

@@ -243,18 +243,18 @@ def line_handle(look: Look) -> Line2D:
     )
 
 
-def scale_note(figure: Figure, cells: Sequence[xr.Dataset]) -> None:
-    """Write below a figure what its scale made of the published grid: widths, seeds, iterations."""
-    widths, steps = values_of(cells, "width"), {int(cell.sizes["step"]) for cell in cells}
+def scale_text(cells: Sequence[xr.Dataset]) -> str:
+    """What a scale made of the published grid: widths, seeds, iterations, and T where it is not the depth."""
+    widths, steps = values_of(cells, "width"), sorted({int(cell.sizes["step"]) for cell in cells})
     seeds = max(cell.sizes["seed"] for cell in cells)
-    fixed = sorted({t for t in values_of(cells, "max_t") if isinstance(t, int)})
-    parts = [
-        f"N = {_range(widths)}",
-        f"{seeds} seed" + "s" * (seeds > 1),
-        f"{_range(sorted(steps))} iterations",
-        *([f"T = {_range(fixed)}"] if fixed else []),
-    ]
-    figure.supxlabel("   ".join(parts), fontsize=6, color="0.4", x=0.99, ha="right")
+    fixed = [t for t in {t for cell in cells for t in values_of([cell], "max_t")} if isinstance(t, int)]
+    parts = [f"N = {_range(widths)}", f"{seeds} seed" + "s" * (seeds > 1), f"{_range(steps)} iterations"]
+    return "   ".join([*parts, *([f"T = {_range(sorted(fixed))}"] if fixed else [])])
+
+
+def scale_note(figure: Figure, cells: Sequence[xr.Dataset]) -> None:
+    """Write `scale_text` below a figure."""
+    figure.supxlabel(scale_text(cells), fontsize=6, color="0.4", x=0.99, ha="right")
 
 
 def _range(values: Sequence[int]) -> str:
