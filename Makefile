@@ -30,10 +30,16 @@ data: env  ## fetch and verify MNIST and Fashion-MNIST into data/
 	@$(BIN)/deepcredit fetch mnist
 	@$(BIN)/deepcredit fetch fashion_mnist
 
+browser:  ## install Chromium for the tests of the page, where it is missing and Debian's apt-get can
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+		&& apt-get install -y -qq --no-install-recommends chromium >/dev/null; then exit 0; fi; \
+	echo "no Chromium could be installed: the tests that need a browser are skipped"
+
 figures: env  ## build every figure whose data, code or settings changed, into results/SCALE/figures
 	$(BIN)/snakemake --cores $(CORES) $(ARGS) --config scale=$(SCALE)
 
-test: env data  ## run all tests; a part of them with ARGS="tests/saxe -k modes"
+test: env data browser  ## run all tests; a part of them with ARGS="tests/saxe -k modes"
 	$(BIN)/pytest -n $(CORES) $(ARGS)
 
 slow: env data  ## run the tests that take many minutes: every kill that the requirements name

@@ -12,8 +12,6 @@
   const paint = (theme) => {
     root.dataset.theme = theme;
     one("#theme").setAttribute("aria-pressed", String(theme === "dark"));
-    one("#theme").textContent = theme === "dark" ? "Light" : "Dark";
-    one("#theme").setAttribute("aria-label", "Dark colours");
   };
   const preferred = () => remembered() || (dark.matches ? "dark" : "light");
   dark.addEventListener("change", () => paint(preferred()));
@@ -93,7 +91,9 @@
   all("[data-step]", dialog).forEach((button) => button.addEventListener("click", () => step(Number(button.dataset.step))));
   one("[data-close]", dialog).addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-  dialog.addEventListener("keydown", (event) => {
+  // on the document: the links of the bar are replaced, and one of them may have had the focus
+  document.addEventListener("keydown", (event) => {
+    if (!dialog.open) return;
     if (event.key === "ArrowRight") step(1);
     if (event.key === "ArrowLeft") step(-1);
   });
