@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from deepcredit.errors import check
 from deepcredit.schema.common import Experiment, Variable
+from deepcredit.schema.halving import HalvingInference
 
 
 @dataclass
@@ -12,18 +13,6 @@ class InterferenceModel:
     """Linear network of 1 input, 1 hidden and 2 output units, every weight the same at the start."""
 
     initial_weight: float = 1.0
-
-
-@dataclass
-class InterferenceInference:
-    """Predictive coding: `n_steps` of gradient descent on the energy, learning rate halved where it stalls."""
-
-    lr: float = 0.1
-    n_steps: int = 128
-
-    def __post_init__(self) -> None:
-        check(self.lr > 0, "inference.lr", self.lr, "a positive number")
-        check(self.n_steps >= 1, "inference.n_steps", self.n_steps, "a whole number of at least 1")
 
 
 @dataclass
@@ -61,7 +50,7 @@ class Interference(Experiment):
 
     kind: str = "interference"
     model: InterferenceModel = field(default_factory=InterferenceModel)
-    inference: InterferenceInference = field(default_factory=InterferenceInference)
+    inference: HalvingInference = field(default_factory=HalvingInference)
     optimizer: InterferenceOptimizer = field(default_factory=InterferenceOptimizer)
     data: InterferenceData = field(default_factory=InterferenceData)
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from deepcredit.errors import check
 from deepcredit.schema.common import ActFn, Experiment, Variable
+from deepcredit.schema.halving import HalvingInference
 from deepcredit.schema.networks import Init
 
 #: initialisations that the sources of this group use
@@ -45,18 +46,6 @@ class AlignmentRule:
 
     def __post_init__(self) -> None:
         check(_is_set(self.name), "rule.name", _names(self.name), "a list of at least one, no repetitions")
-
-
-@dataclass
-class AlignmentInference:
-    """Predictive coding: `n_steps` of gradient descent on the summed energy, learning rate halved where it stalls."""
-
-    lr: float = 0.1
-    n_steps: int = 128
-
-    def __post_init__(self) -> None:
-        check(self.lr > 0, "inference.lr", self.lr, "a positive number")
-        check(self.n_steps >= 1, "inference.n_steps", self.n_steps, "a whole number of at least 1")
 
 
 @dataclass
@@ -105,7 +94,7 @@ class TargetAlignment(Experiment):
     kind: str = "target_alignment"
     model: AlignmentModel = field(default_factory=AlignmentModel)
     rule: AlignmentRule = field(default_factory=AlignmentRule)
-    inference: AlignmentInference = field(default_factory=AlignmentInference)
+    inference: HalvingInference = field(default_factory=HalvingInference)
     optimizer: AlignmentOptimizer = field(default_factory=AlignmentOptimizer)
     data: AlignmentData = field(default_factory=AlignmentData)
 
