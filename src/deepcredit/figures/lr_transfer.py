@@ -151,10 +151,10 @@ def _mark(ax: Axes, runs: xr.Dataset, best: Mapping[str, float] | None, first: M
     """Every setting as a dot, a cross where a seed stopped, a star at the best, a ring at the best of the first map."""
     halted = stopped(runs).any("seed").transpose("weight_lr", "activity_lr")
     weight, activity = np.meshgrid(runs.weight_lr, runs.activity_lr, indexing="ij")
-    kinds = (~halted.values, {"marker": ".", "markersize": 1.5}), (halted.values, {"marker": "x", "markersize": 2.5})
-    for these, look in kinds:
+    for these, marker, size in ((~halted.values, ".", 1.5), (halted.values, "x", 2.5)):
         if these.any():  # an empty line that is not clipped leaves no room for the panels
-            ax.plot(activity[these], weight[these], color="0.2", linestyle="none", mew=0.6, clip_on=False, **look)
+            dots = ax.plot(activity[these], weight[these], marker, color="0.2", markersize=size, clip_on=False)
+            dots[0].set_markeredgewidth(0.6)
     for setting, look in ((best, STAR), (first, RING)):
         if setting:
             ax.plot(setting["activity_lr"], setting["weight_lr"], **look, clip_on=False)
