@@ -5,7 +5,8 @@ import pytest
 
 from deepcredit.errors import UserError
 from deepcredit.experiments.interference import run
-from deepcredit.schema.interference import Interference, InterferenceData, InterferenceInference, InterferenceOptimizer
+from deepcredit.schema.halving import HalvingInference
+from deepcredit.schema.interference import Interference, InterferenceData, InterferenceOptimizer
 
 LR, STEPS = 0.2, 24
 TARGET = np.array([0.0, 1.0])
@@ -44,7 +45,7 @@ def test_predictive_coding_follows_the_recursion_at_equilibrium() -> None:
 
 
 def test_short_inference_is_not_at_equilibrium() -> None:
-    short = run(config(inference=InterferenceInference(0.1, 3))).prediction.sel(rule="PC").values
+    short = run(config(inference=HalvingInference(0.1, 3))).prediction.sel(rule="PC").values
     assert np.abs(short - predictive_coding_by_hand()).max() > 0.01
 
 
@@ -67,8 +68,8 @@ def test_loss_surface_is_zero_at_the_target_and_half_a_unit_away() -> None:
         (lambda: InterferenceData(1.0, [1.0]), r"data.target=\[1.0\].*two numbers"),
         (lambda: InterferenceOptimizer(0.2, 0), "optimizer.n_steps=0"),
         (lambda: InterferenceOptimizer(0.0), "optimizer.lr=0.0"),
-        (lambda: InterferenceInference(-1.0), "inference.lr=-1.0"),
-        (lambda: InterferenceInference(0.1, 0), "inference.n_steps=0"),
+        (lambda: HalvingInference(-1.0), "inference.lr=-1.0"),
+        (lambda: HalvingInference(0.1, 0), "inference.n_steps=0"),
         (lambda: config(seed=[3]), r"seed=\[3\].*nothing is drawn at random"),
     ],
 )

@@ -20,10 +20,10 @@ from deepcredit.experiments.target_alignment import (
 from deepcredit.nets.mlp import MLP, Weights
 from deepcredit.rules.predictive_coding.halving import Halving
 from deepcredit.schema.common import ActFn
+from deepcredit.schema.halving import HalvingInference
 from deepcredit.schema.networks import Init
 from deepcredit.schema.target_alignment import (
     AlignmentData,
-    AlignmentInference,
     AlignmentModel,
     AlignmentOptimizer,
     AlignmentRule,
@@ -113,7 +113,7 @@ class TestExactCases:
         assert ds.target_alignment.values == pytest.approx(1, abs=1e-6)
 
     def test_one_inference_step_teaches_the_last_layer_only_which_aligns_exactly(self) -> None:
-        ds = run(config(model=AlignmentModel(6), inference=AlignmentInference(0.1, 1), rule=AlignmentRule([Rule.PC])))
+        ds = run(config(model=AlignmentModel(6), inference=HalvingInference(0.1, 1), rule=AlignmentRule([Rule.PC])))
         assert ds.target_alignment.values == pytest.approx(1, abs=1e-6)
 
     def test_overshoot_grows_with_the_rate_and_flags_the_seed_that_is_thrown_back(self) -> None:
@@ -159,8 +159,8 @@ class TestConfig:
             (lambda: AlignmentModel(init=Init.standard), "model.init='standard'.*xavier_uniform, orthogonal"),
             (lambda: AlignmentModel(act_fn=[]), r"model.act_fn=\[\]"),
             (lambda: AlignmentRule([Rule.PC, Rule.PC]), r"rule.name=\['PC', 'PC'\].*no repetitions"),
-            (lambda: AlignmentInference(lr=0), "inference.lr=0"),
-            (lambda: AlignmentInference(n_steps=0), "inference.n_steps=0"),
+            (lambda: HalvingInference(lr=0), "inference.lr=0"),
+            (lambda: HalvingInference(n_steps=0), "inference.n_steps=0"),
             (lambda: AlignmentOptimizer([0.1, -1]), r"optimizer.lr=\[0.1, -1\]"),
             (lambda: AlignmentData(0), "data.batch_size=0"),
             (
