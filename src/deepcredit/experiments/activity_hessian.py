@@ -18,6 +18,9 @@ from deepcredit.schema.activity_hessian import MATRICES, ActivityHessian, Hessia
 from deepcredit.schema.common import ActFn
 from deepcredit.theory.hessian import Blocks, extreme_eigenvalues, linear_hessian, numerical_hessian, spectrum
 
+#: relative to each eigenvalue
+TOLERANCE = 1e-6
+
 
 def run(config: ActivityHessian) -> xr.Dataset:
     """Extreme eigenvalues of every network of the grid, and the spectra on the two slices."""
@@ -52,7 +55,7 @@ def _fill(arrays: xr.Dataset, config: ActivityHessian, n_hidden: int, width: int
     for act_fn in config.model.act_fn:
         for matrix, blocks in _matrices(config, act_fn, n_hidden, width, seed):
             at = {"matrix": matrix, "act_fn": act_fn.value, "n_hidden": n_hidden, "width": width, "seed": seed}
-            arrays.lambda_min.loc[at], arrays.lambda_max.loc[at] = extreme_eigenvalues(blocks)
+            arrays.lambda_min.loc[at], arrays.lambda_max.loc[at] = extreme_eigenvalues(blocks, TOLERANCE)
             on_depth, on_width = width == config.data.slice_width, n_hidden == config.data.slice_n_hidden
             if on_depth or on_width:
                 values = spectrum(blocks).numpy()

@@ -61,7 +61,7 @@ def _settings(cell: xr.Dataset) -> dict[str, Any]:
 def spectra(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Histograms of all eigenvalues: a row for every initialisation and slice, a column for every matrix."""
     cells = data["hessian"]
-    figure = Figure(figsize=(1.35 * PAGE, 1.75 * len(cells) + 0.5))
+    figure = Figure(figsize=(1.35 * PAGE, 2.1 * len(cells) + 0.5))
     axes = figure.subplots(2 * len(cells), len(SUBJECTS), squeeze=False)
     tables = []
     for row, (cell, along) in enumerate((cell, along) for cell in cells for along in SLICES):
@@ -70,7 +70,8 @@ def spectra(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFram
         held = int(cell[_along(along)].notnull().any(["matrix", "act_fn", "seed"]).sum("eigenvalue").max())
         symbol, other = SLICES[along][2], SLICES[along][4]
         fixed = held // int(cell[SLICES[along][1]].max())
-        axes[row, 0].set_ylabel(f"{name_of(cell)}\n{other} = {fixed}, {symbol} varies", fontsize=5.5)
+        initialisation, _, skips = name_of(cell).rpartition(", ")
+        axes[row, 0].set_ylabel(f"{initialisation}\n{skips}\n{other} = {fixed}, {symbol} varies", fontsize=6)
     for ax, (act_fn, matrix) in zip(axes[0], SUBJECTS, strict=True):
         ax.set_title(f"{act_fn}: {MATRICES[matrix]}")
     for ax in axes[-1]:
@@ -118,7 +119,8 @@ def _edges(values: np.ndarray, bins: int) -> np.ndarray:
     """Edges of equal bins over the range; one of width 1 around values that differ by no more than rounding."""
     low, high = values.min(), values.max()
     if high - low <= 1e-9 * max(abs(low), abs(high)):
-        low, high = (low + high - 1) / 2, (low + high + 1) / 2
+        middle = (low + high) / 2 + 0.5 / bins  # in the middle of a bin, not between two
+        low, high = middle - 0.5, middle + 0.5
     return np.linspace(low, high, bins + 1)
 
 
@@ -210,7 +212,7 @@ def _kappa(data: Data, claim: Claim, act_fn: str = "linear", **settings: Any) ->
     sizes = {dim: claim.options[dim] for dim in ("n_hidden", "width") if dim in claim.options}
     require(cell, **sizes)
     kappa = quantity(cell, "kappa").sel(act_fn=act_fn, matrix="numerical")
-    return np.exp(np.log(kappa).mean("seed")).sel(sizes).transpose("n_hidden", "width")
+    return xr.apply_ufunc(np.exp, xr.apply_ufunc(np.log, kappa).mean("seed")).sel(sizes).transpose("n_hidden", "width")
 
 
 def numerical_is_analytic(data: Data, claim: Claim) -> Measured:
@@ -230,9 +232,9 @@ def numerical_is_analytic(data: Data, claim: Claim) -> Measured:
 
 def _difference(values: xr.DataArray, resolved: float) -> float:
     numerical, theory = values.sel(matrix="numerical"), values.sel(matrix="theory")
-    largest = np.abs(theory).max("eigenvalue") if "eigenvalue" in theory.dims else np.abs(theory)
-    counts = np.abs(theory) >= resolved * largest
-    return float((np.abs(numerical - theory) / np.abs(theory)).where(counts).max())
+    size, difference = abs(theory), abs(numerical - theory)
+    largest = size.max("eigenvalue") if "eigenvalue" in theory.dims else size
+    return float((difference / size).where(size >= resolved * largest).max())
 
 
 def kappa_grows(data: Data, claim: Claim) -> Measured:

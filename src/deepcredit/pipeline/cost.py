@@ -5,10 +5,13 @@ Estimates are kept apart from the experiments, so that a better one makes no arr
 
 from functools import singledispatch
 
-from deepcredit.schema.common import Experiment
+from deepcredit.schema.activity_hessian import MATRICES, ActivityHessian
+from deepcredit.schema.common import ActFn, Experiment
 from deepcredit.schema.deep_linear import DeepLinear
+from deepcredit.schema.equilibrium_training import EquilibriumTraining
 from deepcredit.schema.feature_speed import FeatureSpeed
 from deepcredit.schema.feature_speed_depth import FeatureSpeedDepth
+from deepcredit.schema.forward_pass import ForwardPass
 from deepcredit.schema.target_alignment import TargetAlignment
 from deepcredit.schema.tp_learned_inverse import TpDataset, TpLearnedInverse, TpLearnedRule
 
@@ -65,3 +68,34 @@ def _residual(config: FeatureSpeed | FeatureSpeedDepth, layers: int) -> float:
 def _(config: DeepLinear) -> float:
     members = len(config.seed) * len(config.optimizer.lr) * len(config.model.init_scale)
     return members * config.optimizer.epochs * 1e6
+
+
+@operations.register
+def _(config: ActivityHessian) -> float:
+    # Lanczos and probing, then the dense spectra of the slices; a small matrix costs about 2e7 in calls alone
+    model, data = config.model, config.data
+    sizes = [(n, h) for n in model.width for h in model.n_hidden]
+    some = sum(2e7 + 6 * h * n**3 + 1500 * h * n**2 for n, h in sizes)
+    whole = sum((n * h) ** 3 * 4 for n, h in sizes if n == data.slice_width or h == data.slice_n_hidden)
+    matrices = len(model.act_fn) + (len(MATRICES) - 1) * (ActFn.linear in model.act_fn)
+    return len(config.seed) * matrices * (some + whole)
+
+
+@operations.register
+def _(config: EquilibriumTraining) -> float:
+    model = config.model
+    exact = model.act_fn is ActFn.linear
+    products = 1 if exact else 150
+    per_step = sum(
+        2e7 + products * model.n_hidden * (1e6 + 40 * n * (n if exact else config.data.batch_size * n / 8))
+        for n in model.width
+    )
+    return len(config.seed) * config.optimizer.n_steps * per_step
+
+
+@operations.register
+def _(config: ForwardPass) -> float:
+    model = config.model
+    a_layer = 2e6 + model.width**2 * (6 * config.data.batch_size + 400)
+    members = len(config.seed) * len(model.act_fn) * len(config.optimizer.name)
+    return members * config.optimizer.n_steps * sum(model.num_layers) * a_layer

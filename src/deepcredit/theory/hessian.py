@@ -12,9 +12,7 @@ activity Hessian). The diagonal in φ″ can make it indefinite, as under tanh.
 
 **Extreme eigenvalues.** The largest comes from Lanczos' method on products with the blocks, and the smallest with it
 where the spectrum is benign. Elsewhere the smallest comes from Lanczos on products with the inverse of H − σI, which a
-block factorisation gives. It eliminates the top layer first: without the diagonal in φ″ every pivot is then at least
-I, so that λ_min keeps its relative accuracy however large the condition number, where a dense solver returns rounding
-errors.
+block factorisation gives. Like a dense solver's, a λ_min below 1e-16 of λ_max is rounding error.
 """
 
 from collections.abc import Callable
@@ -186,18 +184,19 @@ def condition_number(matrix: Blocks, tolerance: float = TOLERANCE) -> float:
 def extreme_eigenvalues(matrix: Blocks, tolerance: float = TOLERANCE) -> tuple[float, float]:
     """The smallest and the largest eigenvalue, with their signs, of one member's matrix; NaN where it is not finite.
 
-    `tolerance` is relative to each. In an indefinite matrix, a λ_min nearer to zero than the rounding errors of λ_max
-    cannot be known that well.
+    `tolerance` is relative to each, as far as rounding errors of the size of 1e-16 λ_max allow it.
     """
     if not all(bool(part.isfinite().all()) for part in (matrix.diagonal, matrix.lower)):
         return float("nan"), float("nan")
     _, n_blocks, width, _ = matrix.diagonal.shape
-    if n_blocks * width <= DENSE_SIZE:
+    if n_blocks * width <= DENSE_SIZE or not matrix.lower.any():
         values = spectrum(matrix)
         largest = values[-1].item()
         smallest = End(values[0].item(), ROUNDING * abs(largest))
     else:
         smallest, (largest, _) = extremes(_flat(matrix, matrix.multiply), matrix.diagonal, n_blocks * width, tolerance)
+    if not matrix.diagonal.any():  # layers are odd or even, and changing the sign of one kind changes that of O
+        return -largest, largest
     if smallest.within(tolerance):
         return smallest.value, largest
     return _smallest(matrix, smallest, tolerance), largest
