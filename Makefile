@@ -18,7 +18,7 @@ sum = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
 PACKAGES := .venv/.packages-$(call sum,requirements.lock requirements-torch.txt)
 PROJECT := .venv/.project-$(call sum,pyproject.toml)
 
-.PHONY: help env data figures test slow lint format ci mutants lock clean
+.PHONY: help env data browser figures test slow lint format ci mutants lock clean
 
 help:  ## show this list
 	@echo "usage: make TARGET [SCALE=quick|paper|ci] [CORES=$(CORES)] [PYTHON=python3.11] [ARGS=...]"
