@@ -13,12 +13,15 @@ from matplotlib.lines import Line2D
 
 from deepcredit.figures.base import Data, Measured, NotTestable
 from deepcredit.figures.style import PAGE
-from deepcredit.figures.training_curves import pick, scale_text, stopped, values_of
+from deepcredit.figures.training_curves import number, pick, scale_text, stopped, values_of
 from deepcredit.schema.figure import Claim
 
 Options = Mapping[str, Any]
 
 SYMBOLS = {"n_hidden": "H", "width": "N"}
+
+#: up to so many learning rates, each is written at the axis; above, powers of ten
+MOST_TICKS = 4
 
 #: what is mapped: its label, its colour map, and whether the least or the greatest value is best
 QUANTITIES = {"loss": ("training loss", "viridis_r", "min"), "accuracy": ("test accuracy (%)", "viridis", "max")}
@@ -144,6 +147,9 @@ def _map(ax: Axes, value: xr.DataArray, quantity: str, norm: Normalize) -> None:
     if bool(np.isfinite(scaled).any()):
         ax.contourf(x, y, scaled, levels=levels, norm=norm, cmap=QUANTITIES[quantity][1], extend="both")
     ax.set(xscale="log", yscale="log")
+    for axis, rates in ((ax.xaxis, x.values), (ax.yaxis, y.values)):
+        if len(rates) <= MOST_TICKS:
+            axis.set_ticks(rates, [number(rate) for rate in rates])
     ax.minorticks_off()
 
 
