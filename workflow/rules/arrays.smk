@@ -3,7 +3,10 @@
 
 from deepcredit.pipeline import batches
 
-BATCHES = batches.batches(PLAN) if workflow.is_main_process else batches.submitted(PLAN.scale)
+# on a cluster jobs are longer, and those that want a GPU ask for one unless `--config gpu=0` says that there is none
+CLUSTER = workflow.is_main_process and workflow.non_local_exec
+BATCHES = batches.batches(PLAN, CLUSTER) if workflow.is_main_process else batches.submitted(PLAN.scale)
+GPUS = CLUSTER and str(config.get("gpu", 1)) != "0"
 
 
 onstart:
@@ -24,6 +27,10 @@ for batch in BATCHES:
         params:
             arguments=batch.arguments,
         threads: 1
+        resources:
+            runtime=lambda wildcards, attempt, batch=batch: batch.minutes(attempt),
+            mem_mb=lambda wildcards, attempt, batch=batch: batch.memory(attempt),
+            gpu=int(batch.gpu and GPUS),
         # the longest first, so that no core is left with it at the end
         priority: round(batch.seconds)
         conda:

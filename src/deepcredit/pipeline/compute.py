@@ -16,9 +16,8 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from deepcredit.pipeline import paths, store
+from deepcredit.pipeline import machine, paths, store
 from deepcredit.pipeline.cells import Cell, single_cell
 from deepcredit.pipeline.compose import experiment_config, instantiate, overridden, tree_of
 from deepcredit.pipeline.progress import Watcher
@@ -62,16 +61,14 @@ def _compute(cell: Cell, trainer: Trainer) -> Path:
     taken = {name: offer for name, offer in offered.items() if name in inspect.signature(run).parameters}
     if "checkpoints" in taken:
         _mention_others(checkpoints)
-    started = time.perf_counter()
+    machine.calibrate(machine.CPU if device == machine.CPU else machine.CUDA)
+    started, started_cpu = time.perf_counter(), time.process_time()
     dataset = run(config, **taken)
-    seconds = round(time.perf_counter() - started, 3)
-    path = store.write(cell, dataset, _facts(seconds, device, trainer))
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - started_cpu
+    facts = {"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3)}
+    path = store.write(cell, dataset, {**facts, "device": device, "threads": trainer.threads})
     _remove(checkpoints)
     return path
-
-
-def _facts(seconds: float, device: str, trainer: Trainer) -> dict[str, Any]:
-    return {"seconds": seconds, "device": device, "threads": trainer.threads}
 
 
 def _remove(checkpoints: Path) -> None:

@@ -16,7 +16,9 @@ from deepcredit.data.files import DATASETS
 from deepcredit.errors import UserError, unknown
 from deepcredit.pipeline import fingerprint, paths
 from deepcredit.pipeline.address import address
+from deepcredit.pipeline.cost import Cost, cost, cpu_seconds, cuda_seconds
 from deepcredit.pipeline.files import write_text
+from deepcredit.pipeline.machine import CPU, CUDA, speed
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,10 @@ class PlannedCell:
     command: str
     #: Hydra overrides that turn the experiment at the paper scale into this cell
     overrides: tuple[str, ...]
-    #: how long one core is expected to compute the cell
+    #: how long one core of this machine, and a CUDA device if it is of use, are expected to compute the cell
     seconds: float
+    cuda_seconds: float | None
+    memory_bytes: float
     #: names of the data sets whose files the job reads
     datasets: tuple[str, ...]
 
@@ -88,6 +92,7 @@ def plan(scale: str) -> Plan:
 
 
 def _planned_cell(tree: dict[str, Any], codes: dict[str, str]) -> PlannedCell:
+    of = Cost(**tree["cost"])
     path = address(tree["experiment"], tree["name"], tree["settings"], codes[tree["kind"]])
     dataset = tree["settings"].get("data", {}).get("dataset")
     return PlannedCell(
@@ -98,7 +103,9 @@ def _planned_cell(tree: dict[str, Any], codes: dict[str, str]) -> PlannedCell:
         paths.relative(path),
         tree["command"],
         tuple(tree["overrides"]),
-        tree["seconds"],
+        cpu_seconds(of, speed(CPU)),
+        cuda_seconds(of, speed(CUDA)),
+        of.memory_bytes,
         (dataset,) if dataset in DATASETS else (),
     )
 
@@ -151,9 +158,7 @@ def _compose(scale: str) -> dict[str, Any]:
 
 
 def _written(cell: Any) -> dict[str, Any]:
-    from deepcredit.pipeline.cost import expected_seconds
-
-    known = {"name": cell.name, "command": cell.command, "seconds": expected_seconds(cell.config())}
+    known = {"name": cell.name, "command": cell.command, "cost": dataclasses.asdict(cost(cell.config()))}
     return {**dataclasses.asdict(cell), **known}
 
 

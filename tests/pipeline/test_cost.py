@@ -1,0 +1,145 @@
+"""What cells cost: how it grows, what jobs ask of a cluster for it, and how cells share jobs.
+
+Expectations: operation counts worked out by hand, and the bounds that the job limits promise.
+"""
+
+import dataclasses
+
+import pytest
+
+from deepcredit.pipeline import batches, cost, machine
+from deepcredit.pipeline.cells import cells_of, single_cell
+from deepcredit.pipeline.compose import experiment_config, experiment_names
+from deepcredit.pipeline.cost import Cost, cpu_seconds, cuda_seconds
+from deepcredit.pipeline.plan import Plan, PlannedCell
+from deepcredit.schema.pc_training import PcTraining
+
+
+def training(*overrides: str) -> PcTraining:
+    base = ("experiment=mupc_activity_lr", "scale=paper", "seed=[0]", "inference.lr=0.5", "model.act_fn=tanh")
+    config = single_cell(experiment_config([*base, *overrides])).config()
+    assert isinstance(config, PcTraining)
+    return config
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_every_cell_of_the_paper_has_a_cost_of_its_own(name: str) -> None:
+    for cell in cells_of(name, "paper"):
+        found = cost.cost(cell.config())
+        assert found.memory_bytes > cost.PROCESS_BYTES
+        assert found.operations > 0 or cell.kind in ("interference", "linear_regression", "tp_linear")
+
+
+@pytest.mark.parametrize(
+    ("steps", "moved"),
+    [
+        (0, 0),  # no inference
+        (3, 1 + 2 + 3),  # the error climbs a layer a step
+        (8, 36),  # and is at the bottom after as many steps as layers
+        (10, 36 + 2 * 8),  # from then on all layers move
+    ],
+)
+def test_layers_moved_by_inference(steps: int, moved: int) -> None:
+    assert cost._moved_layers(training("model.n_hidden=8", f"inference.max_t={steps}")) == moved
+
+
+def test_with_activity_decay_all_layers_move_in_every_step() -> None:
+    config = training("model.n_hidden=8", "inference.max_t=3", "inference.activity_decay=0.1")
+    assert cost._moved_layers(config) == 24
+
+
+def test_operations_are_those_of_the_members() -> None:
+    one = cost.operations(training("model.n_hidden=8"))
+    assert cost.operations(training("model.n_hidden=8", "seed=[0,1,2]", "inference.lr=[0.5,1]")) == 6 * one
+
+
+def test_backpropagation_needs_three_products_a_layer() -> None:
+    """Forward, gradient of the activities, gradient of the weights: 6 B N² operations a layer more."""
+    shallow, deep = (
+        cost.operations(training("rule=bp", "data.max_steps=10000", f"model.n_hidden={h}", "model.width=4096"))
+        for h in (8, 9)
+    )
+    products = 10_000 * 6 * 64 * 4096**2
+    update = 10_000 * cost.PASS * 4096**2
+    assert 0.3 * products < deep - shallow - update < products
+
+
+def test_seconds_follow_the_speed_of_the_machine() -> None:
+    work = Cost(operations=1e12, memory_bytes=0.0, kernels=1000.0)
+    assert cpu_seconds(work, 1e11) - cost.CELL_SECONDS == pytest.approx(10.0)
+    assert cuda_seconds(work, 1e12) == pytest.approx(cost.CELL_SECONDS + 1.0 + 1000 * cost.KERNEL_SECONDS)
+    assert cuda_seconds(Cost(1.0, 1.0)) is None
+
+
+def test_a_machine_that_was_not_measured_is_taken_for_the_slowest_that_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: dict = {}
+    monkeypatch.setattr(machine, "_known", lambda: known)
+    for measured, expected in (
+        ({}, cost.NOMINAL),
+        ({"a": {"cpu": 3e10}, "b": {"cpu": 2e10}}, 2e10),
+        ({"a": {"cpu": 3e10}, machine.socket.gethostname(): {"cpu": 9e10}}, 9e10),
+    ):
+        known.clear()
+        known.update(measured)
+        machine.speed.cache_clear()
+        assert machine.speed() == expected
+    machine.speed.cache_clear()
+
+
+# --- jobs ---------------------------------------------------------------------------------------------------------
+
+
+def cell(number: int, seconds: float, **changes: object) -> PlannedCell:
+    planned = PlannedCell(
+        experiment="some",
+        kind="some",
+        labels={"n": number},
+        settings={},
+        path=f"results/store/some/absent-{number}.nc",
+        command="",
+        overrides=(f"n={number}",),
+        seconds=seconds,
+        cuda_seconds=None,
+        memory_bytes=2e9,
+        datasets=(),
+    )
+    return dataclasses.replace(planned, **changes)
+
+
+def jobs(*cells: PlannedCell, cluster: bool = False) -> list[batches.Batch]:
+    return batches.batches(Plan("quick", {"some": tuple(cells)}, {}), cluster)
+
+
+def test_cheap_cells_share_a_job_and_dear_ones_do_not() -> None:
+    cells = [cell(1, 5.0), cell(2, 6.0), cell(3, 100.0), cell(4, 1.0)]
+    assert [len(job.outputs) for job in jobs(*cells)] == [2, 1, 1]
+    assert [len(job.outputs) for job in jobs(*cells, cluster=True)] == [4]
+
+
+def test_a_job_has_time_and_memory_to_spare_and_more_of_both_when_it_comes_again() -> None:
+    (job,) = jobs(cell(1, 3600.0))
+    assert job.minutes(1) >= 2 * 60
+    assert job.minutes(2) == 2 * job.minutes(1)
+    assert job.memory(1) >= 1.4 * 2000
+    assert job.memory(3) == 3 * job.memory(1)
+
+
+def test_only_a_long_job_that_has_a_use_for_a_gpu_wants_one() -> None:
+    assert [job.gpu for job in jobs(cell(1, 3600.0, cuda_seconds=10.0), cluster=True)] == [True]
+    assert [job.gpu for job in jobs(cell(1, 3600.0), cluster=True)] == [False]
+    assert [job.gpu for job in jobs(cell(1, 20.0, cuda_seconds=1.0), cluster=True)] == [False]
+
+
+def test_a_large_cell_is_granted_the_memory_that_its_job_asks_for_on_a_cluster_only() -> None:
+    large = cell(1, 100.0, memory_bytes=40 * 2**30)
+    (job,) = jobs(large, cluster=True)
+    assert "trainer.memory_gib=60" in job.arguments
+    assert job.memory(1) * 1e6 >= 60 * 2**30
+    assert "memory_gib" not in jobs(large)[0].arguments
+
+
+def test_the_name_of_a_shared_job_says_which_cells_it_computes() -> None:
+    first, second = jobs(cell(1, 100.0), cell(2, 100.0))
+    (again, *_) = jobs(cell(1, 100.0), cell(3, 100.0))
+    assert first.rule == again.rule
+    assert first.rule != second.rule
