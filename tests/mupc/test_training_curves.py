@@ -102,8 +102,9 @@ def test_seeds_are_shown_where_only_some_stopped() -> None:
 
 
 def test_condition_numbers_are_shown_on_whole_decades_of_what_was_measured() -> None:
-    ax = Figure().subplots()
-    ax.plot([0, 1, 2], [30, np.nan, 700])
+    other, ax = Figure().subplots(1, 2, sharey=True)
+    other.plot([0, 1], [30, 40])
+    ax.plot([0, 1, 2], [300, np.nan, 700])
     ax.plot([1], [0.03], transform=ax.get_xaxis_transform())  # a mark on the axis is no value
     curves.condition_axis(ax)
     assert ax.get_ylim() == pytest.approx((10, 1000))

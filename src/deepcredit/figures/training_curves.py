@@ -211,7 +211,8 @@ def _mark_stop(ax: Axes, run: xr.Dataset, look: Look, quantity: str, per: float)
         ax.plot([at / per], [value], linestyle="none", zorder=4, clip_on=False, **point)
     else:
         value = np.nan
-        ax.plot([step / per], [0.03], linestyle="none", zorder=4, transform=ax.get_xaxis_transform(), **point)
+        on_axis = ax.get_xaxis_transform()
+        ax.plot([step / per], [0.03], linestyle="none", zorder=4, clip_on=False, transform=on_axis, **point)
     row = {"seed": run.seed.item(), "iteration": step, "value": value, "statistic": f"stopped: {reason}"}
     return pd.DataFrame([row])
 
@@ -262,9 +263,12 @@ def _range(values: Sequence[int]) -> str:
 
 
 def condition_axis(ax: Axes) -> None:
-    """A logarithmic vertical axis of whole decades around what is drawn."""
+    """A logarithmic vertical axis of whole decades around what is drawn here and on panels that share the axis."""
     ax.set_yscale("log")
-    lines = [line for line in ax.lines if line.get_transform().contains_branch_seperately(ax.transData)[1]]
+    panels = ax.get_shared_y_axes().get_siblings(ax)
+    lines = [
+        line for a in panels for line in a.lines if line.get_transform().contains_branch_seperately(a.transData)[1]
+    ]
     drawn = np.concatenate([np.array([]), *(np.asarray(line.get_ydata(), float) for line in lines)])
     drawn = drawn[np.isfinite(drawn) & (drawn > 0)]
     if drawn.size:
