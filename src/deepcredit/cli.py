@@ -1,6 +1,7 @@
 """The `deepcredit` command: every job of the workflow is one of its lines. Each command imports what it needs."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -18,6 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"deepcredit: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of the output wanted no more of it, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -148,7 +152,8 @@ def _gc(options: argparse.Namespace) -> None:
     if options.yes:
         remove(found)
     outcome = "removed" if options.yes else "would be freed; remove them with `deepcredit gc --yes`"
-    print(f"{len(found)} arrays that no figure reads, {size} {outcome}" if found else "every array is read by a figure")
+    count = f"{len(found)} array{'s' if len(found) != 1 else ''} that no figure reads"
+    print(f"{count}, {size} {outcome}" if found else "every array is read by a figure")
 
 
 def _diff(options: argparse.Namespace) -> int:

@@ -103,6 +103,16 @@ def test_it_names_settings_commands_thinning_versions_and_fingerprints(built: Cl
     assert json.loads(drawn.read_text(encoding="utf-8"))["fingerprint"] in text
 
 
+def test_representations_are_explored_without_the_grid_too(project: Clone, tab: Browser) -> None:
+    for path in (project.root / "results" / "store" / "deep_linear_grid").iterdir():
+        path.unlink()
+    say(project, "page", "--scale", "ci")
+    tab.size(1400, 1000)
+    tab.open(project.root / "results" / "ci" / "index.html")
+    assert tab.complaints() == []
+    assert tab.evaluate("[...document.querySelectorAll('[data-explorer] input')].map(i => i.id)") == ["dln_rsm-epoch"]
+
+
 def test_a_figure_that_is_not_drawn_is_shown_with_the_command_that_draws_it(project: Clone) -> None:
     (project.root / "results" / "ci" / "figures" / "saxe" / "dln_rsm.png").unlink()
     say(project, "page", "--scale", "ci")

@@ -124,6 +124,12 @@ def test_a_search_without_result_says_so_and_can_be_undone(page: Browser) -> Non
     assert shown(page) == everything(page)
 
 
+def test_packed_numbers_are_not_searched(page: Browser) -> None:
+    page.press("/")
+    page.type(page.evaluate("JSON.parse(document.querySelector('#data-dln_loss').textContent).loss.data.slice(40, 43)"))
+    assert shown(page) == []
+
+
 def test_a_setting_can_be_searched_for(page: Browser) -> None:
     page.press("/")
     page.type("model.num_layers")

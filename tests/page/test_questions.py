@@ -245,7 +245,7 @@ def test_gc_lists_what_no_scale_reads_and_removes_only_that_and_only_when_told(p
     added = set(folder.rglob("*.*")) - before
     assert len(added) == 2
     told = say(project, "gc")
-    assert "1 arrays that no figure reads" in told
+    assert "1 array that no figure reads, " in told
     assert {line.split()[-1] for line in told.splitlines()[:-1]} == {
         p.relative_to(project.root).as_posix() for p in added if p.suffix == ".nc"
     }

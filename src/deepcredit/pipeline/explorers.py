@@ -18,21 +18,26 @@ from deepcredit.pipeline.store import read
 #: the smallest loss that the page tells apart, as in the figure of the same grid
 FLOOR = 1e-8
 
-#: experiment with the same network over learning rates and γ
+#: experiment with the network of `saxe.representations` over learning rates and γ
 GRID = "deep_linear_grid"
 
 
 def explorers(plan: Plan, figure: PlannedFigure) -> dict[str, Any] | None:
     """The data of a figure's explorer, ready for JSON; None where it has none or its arrays are not there."""
     build = EXPLORERS.get(figure.config["draw"])
-    return build(plan, figure.config["options"]) if build else None
+    return build(plan, figure) if build else None
 
 
-def representations(plan: Plan, options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Similarity of the items at every epoch, with loss and singular values, over the grid of γ and learning rates."""
-    found = _grid(plan)
+def representations(plan: Plan, figure: PlannedFigure) -> dict[str, Any] | None:
+    """Similarity of the items at every epoch, with loss and singular values.
+
+    Over the grid of γ and learning rates where that is computed, and otherwise for the figure's own run.
+    """
+    found = _arrays(plan, GRID)
+    found = _arrays(plan, figure.experiments["network"]) if found is None else found
     if found is None:
         return None
+    options = figure.config["options"]
     row, column = np.triu_indices(found.sizes["item"])
     rsm = (found.rsm / found.rsm.max(("epoch", "item", "other_item"))).transpose(..., "item", "other_item", "epoch")
     modes = found.singular_value / found.target_singular_value.max()
@@ -47,25 +52,25 @@ def representations(plan: Plan, options: Mapping[str, Any]) -> dict[str, Any] | 
     }
 
 
-def loss_grid(plan: Plan, options: Mapping[str, Any]) -> dict[str, Any] | None:
+def loss_grid(plan: Plan, figure: PlannedFigure) -> dict[str, Any] | None:
     """The loss at every epoch over the grid of γ and learning rates."""
-    found = _grid(plan)
+    found = _arrays(plan, figure.experiments["grid"])
     if found is None:
         return None
     loss = packed(_log_loss(found), *_log_range(found), 16)
-    return {**_axes(found), "kind": "loss_grid", "loss": loss, "start": _start(found, options)}
+    return {**_axes(found), "kind": "loss_grid", "loss": loss, "start": _start(found, figure.config["options"])}
 
 
 #: drawing function → what builds its explorer
-EXPLORERS: dict[str, Callable[[Plan, Mapping[str, Any]], dict[str, Any] | None]] = {
+EXPLORERS: dict[str, Callable[[Plan, PlannedFigure], dict[str, Any] | None]] = {
     "saxe.representations": representations,
     "saxe.loss_and_grid": loss_grid,
 }
 
 
-def _grid(plan: Plan) -> xr.Dataset | None:
-    """The first seed of the grid, where it is computed."""
-    cells = plan.cells.get(GRID, ())
+def _arrays(plan: Plan, experiment: str) -> xr.Dataset | None:
+    """The first seed of an experiment of one cell, where it is computed."""
+    cells = plan.cells.get(experiment, ())
     if len(cells) != 1 or not (paths.root() / cells[0].path).is_file():
         return None
     return read(paths.root() / cells[0].path).isel(seed=0).transpose("init_scale", "weight_lr", "epoch", ...)

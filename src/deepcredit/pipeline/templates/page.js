@@ -25,8 +25,9 @@
   // --- search and filters -----------------------------------------------------------------------------------------
   const cards = all("article.card");
   const texts = new Map(cards.map((card) => {
+    const said = all("header, figcaption, .said, .note, details", card).map((part) => part.textContent);
     const settings = all("tbody th a", card).map((a) => one(`#experiment-${a.textContent} table`)?.textContent ?? "");
-    return [card, `${card.textContent} ${settings.join(" ")}`.toLowerCase()];
+    return [card, [...said, ...settings].join(" ").toLowerCase()];
   }));
   const form = one("#filters");
   const search = one("#search");
