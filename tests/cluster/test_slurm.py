@@ -1,0 +1,98 @@
+"""The SLURM profile on a real SLURM of one node: what it builds is what a build without it makes.
+
+Expectations: the same targets built by `snakemake --cores 2`, byte for byte. `make slow` builds the whole of scale=ci.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.slurm import Slurm, slurm, why_not
+from tests.pipeline.conftest import Clone, copy_project
+
+pytestmark = [pytest.mark.xdist_group("slurm"), pytest.mark.timeout(900)]
+
+TARGETS = ("interference", "dln_modes")
+PROFILE = ("-m", "snakemake", "--profile", "workflow/profiles/slurm", "--slurm-init-seconds-before-status-checks", "2")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Slurm]:
+    if reason := why_not():
+        pytest.skip(reason)
+    with slurm(cpus=2) as running:
+        yield running
+
+
+def products(clone: Clone) -> dict[str, bytes]:
+    """Arrays and figures of a clone."""
+    results = clone.root / "results"
+    files = [*(results / "store").rglob("*.nc"), *(results / "ci" / "figures").rglob("*.*")]
+    return {str(p.relative_to(results)): p.read_bytes() for p in sorted(files)}
+
+
+def start(clone: Clone, cluster: Slurm, *targets: str, log: Path) -> subprocess.Popen:
+    """Snakemake with the profile, its output in a file."""
+    command = clone.command(*PROFILE, *targets, "--config", "scale=ci")
+    with log.open("w") as out:
+        environment = {**clone.environment, **cluster.environment}
+        return subprocess.Popen(command, cwd=clone.root, env=environment, stdout=out, stderr=out)
+
+
+def cancel_one(cluster: Slurm, snakemake: subprocess.Popen) -> str:
+    """Cancel the first job that runs; its number."""
+    while snakemake.poll() is None:
+        running = [number for number, state in cluster.jobs() if state == "RUNNING"]
+        if running:
+            time.sleep(1.0)
+            cluster.call("scancel", running[0])
+            return running[0]
+        time.sleep(0.2)
+    raise AssertionError("no job ever ran")
+
+
+def test_a_cancelled_job_comes_again_and_the_build_is_the_same(cluster: Slurm, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    clone, local = copy_project(tmp_path / "clone"), copy_project(tmp_path / "local")
+    snakemake = start(clone, cluster, *TARGETS, log=log)
+    try:
+        cancelled = cancel_one(cluster, snakemake)
+        assert snakemake.wait() == 0, log.read_text()[-6000:]
+    finally:
+        snakemake.kill()
+    text = log.read_text()
+    assert f"SLURM-job '{cancelled}' failed, SLURM status is: 'CANCELLED'" in text
+    assert "Trying to restart job" in text
+    local.snakemake(*TARGETS)
+    assert products(clone) == products(local)
+    assert products(clone)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_whole_of_the_smallest_scale_is_built(cluster: Slurm, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    clone = copy_project(tmp_path / "clone")
+    snakemake = start(clone, cluster, log=log)
+    try:
+        assert snakemake.wait() == 0, log.read_text()[-6000:]
+    finally:
+        snakemake.kill()
+    assert clone.planned() == {}
+    assert (clone.root / "results" / "ci" / "claims.json").is_file()
+
+
+def test_jobs_ask_for_the_time_and_memory_that_cells_are_expected_to_take(cluster: Slurm, tmp_path: Path) -> None:
+    clone = copy_project(tmp_path / "clone")
+    environment = {**clone.environment, **cluster.environment}
+    command = clone.command(*PROFILE, "--dry-run", "dln_modes", "--config", "scale=ci")
+    done = subprocess.run(command, cwd=clone.root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (job,) = [part for part in (done.stdout + done.stderr).split("\nrule ") if part.startswith("compute_deep_linear:")]
+    resources = dict(item.strip().split("=") for item in job.split("resources:")[1].splitlines()[0].split(","))
+    assert 10 <= int(resources["runtime"]) <= 30
+    assert 1500 <= int(resources["mem_mb"]) <= 4000
+    assert int(resources["gpu"]) == 0
