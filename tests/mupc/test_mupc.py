@@ -62,10 +62,12 @@ def test_rate_sweep_takes_the_best_rate_from_the_data_or_the_source() -> None:
 
 def test_activity_decay_shows_the_best_accuracy_of_every_decay() -> None:
     accuracy = np.array([[60.0, 50.0], [30.0, 40.0]])[None, None, None]
-    decay = cell(accuracy, members={"activity_decay": [0.1, 1.0]}, act_fn="linear")
+    halted = {(0, 0, 0, 1): ("no learning", 300)}
+    decay = cell(accuracy, members={"activity_decay": [0.1, 1.0]}, act_fn="linear", stops=halted)
     none = cell([70.0, 75.0], act_fn="linear")
     _, table = mupc_sweeps.activity_decay({"decay": [decay], "none": [none]}, {"where": {"act_fn": "linear"}})
-    assert table.set_index("activity_decay").best_test_accuracy.to_dict() == {1.0: 40, 0.1: 60, 0.0: 75}
+    assert table.set_index("activity_decay").best_test_accuracy.to_dict() == {1.0: 30, 0.1: 60, 0.0: 75}
+    assert table.set_index("activity_decay").stopped.to_dict() == {1.0: True, 0.1: False, 0.0: False}
 
 
 def three_rules(mupc_finals: list[float], pc_finals: list[float], **pc: Any) -> dict[str, list]:

@@ -29,6 +29,7 @@ from deepcredit.figures.training_curves import (
     pick,
     scale_note,
     stop_handles,
+    stopped,
     symbol,
     values_of,
 )
@@ -158,34 +159,45 @@ def activity_decay(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
     axes = figure.subplots(1, len(rates), sharey=True, squeeze=False)[0]
     tables = []
     for ax, rate in zip(axes, rates, strict=True):
-        best = [best_accuracy(pick(data[role], **where, activity_lr=rate)) for role in ("decay", "none")]
-        tables.append(_decay_panel(ax, xr.concat(best, "activity_decay")).assign(activity_lr=rate))
+        runs = [pick(data[role], **where, activity_lr=rate) for role in ("decay", "none")]
+        panel = xr.concat([best_accuracy(r) for r in runs], "activity_decay", data_vars="all")
+        tables.append(_decay_panel(ax, panel).assign(activity_lr=rate))
         ax.set(title=symbol("activity_lr", rate), xlabel=r"activity decay $\alpha$")
         accuracy_axis(ax)
+    table = pd.concat(tables, ignore_index=True)
     axes[0].set_ylabel("best " + ACCURACY)
+    if table.stopped.any():
+        figure.legend(
+            handles=[Line2D([], [], label="a seed stopped before its end", **HALTED)], loc="outside upper center"
+        )
     scale_note(figure, data["decay"])
-    return figure, pd.concat(tables, ignore_index=True)
+    return figure, table
 
 
-def best_accuracy(runs: xr.Dataset) -> xr.DataArray:
-    """Highest test accuracy in % that each run measured; without decay, `activity_decay` is 0."""
-    best = runs.test_accuracy.max("test_step")
+HALTED: dict[str, Any] = {"marker": "X", "color": "0.4", "linestyle": "none", "markersize": 6}
+
+
+def best_accuracy(runs: xr.Dataset) -> xr.Dataset:
+    """Highest test accuracy in % that each run measured, and whether it stopped; without decay, the decay is 0."""
+    best = xr.Dataset({"best_test_accuracy": runs.test_accuracy.max("test_step"), "stopped": stopped(runs)})
     best = best.drop_vars([name for name in best.coords if name not in ("seed", "activity_decay")])
     if "activity_decay" in best.dims:
         return best
     return best.drop_vars("activity_decay", errors="ignore").expand_dims(activity_decay=[_decay(best)])
 
 
-def _decay(best: xr.DataArray) -> float:
+def _decay(best: xr.Dataset) -> float:
     """The one decay of runs that have no dimension of it."""
     return float(best.activity_decay) if "activity_decay" in best.coords else 0.0
 
 
-def _decay_panel(ax: Axes, accuracy: xr.DataArray) -> pd.DataFrame:
-    accuracy = accuracy.sortby("activity_decay", ascending=False)
-    mean, deviation = over_seeds(accuracy)
-    at = range(accuracy.sizes["activity_decay"])
+def _decay_panel(ax: Axes, panel: xr.Dataset) -> pd.DataFrame:
+    panel = panel.sortby("activity_decay", ascending=False)
+    mean, deviation = over_seeds(panel.best_test_accuracy)
+    at = np.arange(panel.sizes["activity_decay"])
     ax.errorbar(at, mean, deviation, color=RULE_COLORS["PC"], marker="o", capsize=2, elinewidth=1)
-    ax.set_xticks(at, [number(value) for value in accuracy.activity_decay.values])
-    table = accuracy.rename("best_test_accuracy").to_dataframe().reset_index()
-    return table[["activity_decay", "seed", "best_test_accuracy"]]
+    halted = panel.stopped.any("seed").values & mean.notnull().values
+    if halted.any():
+        ax.plot(at[halted], mean.values[halted], zorder=4, **HALTED)
+    ax.set_xticks(at, [number(value) for value in panel.activity_decay.values])
+    return panel.to_dataframe().reset_index()[["activity_decay", "seed", "best_test_accuracy", "stopped"]]
