@@ -97,7 +97,8 @@ def test_it_names_settings_commands_thinning_versions_and_fingerprints(built: Cl
     text = html(built)
     assert "snakemake --cores 1 interference --config scale=ci" in text
     assert "deepcredit compute experiment=target_alignment_depth scale=paper model.num_layers=15" in text
-    assert "<code>grid.model.num_layers</code> is 2, 15; on the paper grid 1, 2, 4, 6, 8, 10, 12, 14, 15" in text
+    thinned = '<th scope="row"><code>grid.model.num_layers</code></th><td>2, 15</td>'
+    assert f"{thinned}<td>1, 2, 4, 6, 8, 10, 12, 14, 15</td>" in text
     assert f"numpy {np.__version__}" in text
     drawn = built.root / "results" / "ci" / "drawn" / "saxe" / "dln_rsm.json"
     assert json.loads(drawn.read_text(encoding="utf-8"))["fingerprint"] in text

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from PIL import Image
 
 from deepcredit.pipeline import paths
@@ -61,8 +60,8 @@ class Thinned:
     """A setting that this scale thins: its value here and on the paper grid."""
 
     key: str
-    here: str
-    paper: str
+    here: Any
+    paper: Any
 
 
 @dataclass(frozen=True)
@@ -110,6 +109,8 @@ class Card:
     code: str
     drawn: Mapping[str, Any] | None
     explorer: dict[str, Any] | None
+    #: claims that the config makes, answered or not
+    claimed: int
 
     @property
     def verdicts(self) -> dict[str, int]:
@@ -118,9 +119,9 @@ class Card:
         return {mark: found[mark] for mark in VERDICTS.values() if found[mark]}
 
     @property
-    def thinned(self) -> tuple[Thinned, ...]:
-        """What this scale leaves out of the grids of the figure's experiments."""
-        return tuple(dict.fromkeys(row for experiment in self.experiments for row in experiment.thinned))
+    def thinned(self) -> list[str]:
+        """The settings that this scale thins, in any experiment of the figure."""
+        return list(dict.fromkeys(row.key for experiment in self.experiments for row in experiment.thinned))
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ def _card(plan: Plan, figure: PlannedFigure, known: Mapping[str, Experiment], ex
         fingerprint(figure.code),
         drawn_record(plan.scale, figure.name),
         explorer,
+        len(figure.config["claims"]),
     )
 
 
@@ -205,7 +207,7 @@ def _experiment(plan: Plan, name: str, cells: Sequence[PlannedCell]) -> Experime
         name,
         tuple((key, next(iter(of))) for key, of in values.items() if len(of) == 1),
         tuple((key, ", ".join(of)) for key, of in values.items() if len(of) > 1),
-        thinned(name, plan.scale),
+        tuple(Thinned(*row) for row in plan.thinned[name]),
         tuple(_job(cell, record) for cell, record in zip(cells, records, strict=True)),
         ", ".join(code),
         work(found),
@@ -220,23 +222,6 @@ def _records(cells: Iterable[PlannedCell]) -> list[dict[str, Any] | None]:
 def _job(cell: PlannedCell, record: Mapping[str, Any] | None) -> Job:
     label = ", ".join(f"{key} {shown(value)}" for key, value in cell.labels.items()) or "the only cell"
     return Job(label, cell.command, f"{record['seconds']:.2f} s" if record else "", cell.path)
-
-
-def thinned(name: str, scale: str) -> tuple[Thinned, ...]:
-    """What `conf/scale/thin/<scale>/<name>.yaml` leaves out of the paper grid of an experiment."""
-    path = paths.conf() / "scale" / "thin" / scale / f"{name}.yaml"
-    if not path.is_file():
-        return ()
-    paper = dict(leaves(_yaml(paths.conf() / "experiment" / f"{name}.yaml")))
-    return tuple(
-        Thinned(key, shown(value), shown(paper.get(key, paper.get(f"grid.{key}", "the schema's default"))))
-        for key, value in leaves(_yaml(path))
-        if key != "defaults" and paper.get(key) != value
-    )
-
-
-def _yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
 
 
 # --- figures ------------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def label_of(key: str) -> str:
 def cells_of(name: str, scale: str) -> list[Cell]:
     """All cells of an experiment at a scale, every one validated. Raises `UserError` naming the faulty setting."""
     paper = _paper(name)
-    config = experiment_config([f"experiment={name}", f"scale={scale}"])
+    config = _composed(name, scale)
     extra = _varied_keys(config) - paper.varied
     if extra:
         raise UserError(f"{name}: scale {scale} varies {sorted(extra)[0]}, which the paper grid does not")
@@ -81,11 +81,31 @@ def single_cell(config: DictConfig) -> Cell:
     return _paper(config.experiment).cell(_cell_tree(config))
 
 
+def thinned(name: str, scale: str) -> list[tuple[str, Any, Any]]:
+    """Settings in which an experiment differs from its paper grid: key, value at this scale, value on the paper grid.
+
+    Where only one of them has the setting, the other's value is None.
+    """
+    here, paper = (_settings_and_grid(_composed(name, at)) for at in (scale, "paper"))
+    keys = [key for key in {**paper, **here} if here.get(key) != paper.get(key)]
+    return [(key, here.get(key), paper.get(key)) for key in keys]
+
+
+def _settings_and_grid(config: DictConfig) -> dict[str, Any]:
+    tree = {key: value for key, value in tree_of(config).items() if key not in ("scale", "trainer")}
+    return {key: value for key, value in leaves(plain(tree)) if value != MISSING}
+
+
+@cache
+def _composed(experiment: str, scale: str) -> DictConfig:
+    return experiment_config([f"experiment={experiment}", f"scale={scale}"])
+
+
 class _Paper:
     """An experiment at the paper scale: the reference that cells are named and written against."""
 
     def __init__(self, experiment: str) -> None:
-        config = experiment_config([f"experiment={experiment}", "scale=paper"])
+        config = _composed(experiment, "paper")
         self.experiment = experiment
         self.varied = _varied_keys(config)
         self.published = dict(leaves(plain(_cell_tree(config))))

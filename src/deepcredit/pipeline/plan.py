@@ -7,7 +7,7 @@ the code that composes. Fingerprints and addresses are worked out afresh each ti
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,8 @@ class Plan:
     scale: str
     cells: dict[str, tuple[PlannedCell, ...]]
     figures: dict[str, PlannedFigure]
+    #: experiment → settings in which this scale differs from the paper grid: key, value here, value on the paper grid
+    thinned: dict[str, list[tuple[str, Any, Any]]] = field(default_factory=dict)
 
     def arrays(self, figure: PlannedFigure) -> list[str]:
         """Paths of all arrays that a figure reads, in the order of its roles."""
@@ -88,7 +90,7 @@ def plan(scale: str) -> Plan:
     codes = {kind: fingerprint.fingerprint(fingerprint.code_of_experiment(kind)) for kind in tree["kinds"]}
     cells = {name: tuple(_planned_cell(c, codes) for c in found) for name, found in tree["cells"].items()}
     figures = {name: _planned_figure(name, config) for name, config in tree["figures"].items()}
-    return Plan(scale, cells, figures)
+    return Plan(scale, cells, figures, tree["thinned"])
 
 
 def _planned_cell(tree: dict[str, Any], codes: dict[str, str]) -> PlannedCell:
@@ -143,7 +145,7 @@ def _composed(scale: str) -> dict[str, Any]:
 
 
 def _compose(scale: str) -> dict[str, Any]:
-    from deepcredit.pipeline.cells import cells_of
+    from deepcredit.pipeline.cells import cells_of, thinned
     from deepcredit.pipeline.compose import experiment_names, figure_config, figure_names, plain, scale_names
 
     if scale not in scale_names():
@@ -154,6 +156,7 @@ def _compose(scale: str) -> dict[str, Any]:
         "kinds": sorted({cell.kind for found in cells.values() for cell in found}),
         "cells": {name: [_written(cell) for cell in found] for name, found in cells.items()},
         "figures": figures,
+        "thinned": {name: thinned(name, scale) for name in cells},
     }
 
 
