@@ -20,6 +20,6 @@ def test_every_path_that_the_readme_names_exists() -> None:
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
     makefile = (PROJECT / "Makefile").read_text()
-    named = set(re.findall(r"make ([a-z]+)", re.sub(r"```|`", "\n", (PROJECT / "README.md").read_text())))
+    named = set(re.findall(r"\bmake ([a-z]+)", re.sub(r"```|`", "\n", (PROJECT / "README.md").read_text())))
     targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
     assert sorted(named - targets - {"nothing"}) == []

@@ -21,7 +21,8 @@ for batch in BATCHES:
         input:
             [ancient(file) for dataset in batch.datasets for file in raw_files(dataset)],
         output:
-            batch.outputs,
+            # not deleted before the job: another clone may share the store and have made them by now
+            [update(array) for array in batch.outputs],
         log:
             batch.log,
         params:

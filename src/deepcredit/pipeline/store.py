@@ -53,8 +53,10 @@ def write(cell: Cell, dataset: xr.Dataset, facts: Mapping[str, Any]) -> Path:
         "settings": json.dumps(cell.settings, sort_keys=True, ensure_ascii=False),
         "code": fingerprint(code),
     }
+    # by way of memory, since HDF5 crashes the process where a disk is full
+    content = labelled.to_netcdf(engine="h5netcdf", encoding=_encoding(labelled))
     with replacing(path) as temporary:
-        labelled.to_netcdf(temporary, engine="h5netcdf", encoding=_encoding(labelled))
+        temporary.write_bytes(content)
         record = {
             "file": path.name,
             "sha256": checksum(temporary),
