@@ -16,7 +16,7 @@ from deepcredit.schema.pc_training import PcTraining
 
 
 def training(*overrides: str) -> PcTraining:
-    base = ("experiment=mupc_activity_lr", "scale=paper", "seed=[0]", "inference.lr=0.5", "model.act_fn=tanh")
+    base = ("experiment=mupc_depth", "scale=paper", "seed=[0]", "inference.lr=0.5", "model.act_fn=tanh")
     config = single_cell(experiment_config([*base, *overrides])).config()
     assert isinstance(config, PcTraining)
     return config
