@@ -50,7 +50,9 @@ def test_with_activity_decay_all_layers_move_in_every_step() -> None:
 
 def test_operations_are_those_of_the_members() -> None:
     one = cost.operations(training("model.n_hidden=8"))
-    assert cost.operations(training("model.n_hidden=8", "seed=[0,1,2]", "inference.lr=[0.5,1]")) == 6 * one
+    begin = 0.3 * cost.NOMINAL
+    six = cost.operations(training("model.n_hidden=8", "seed=[0,1,2]", "inference.lr=[0.5,1]"))
+    assert six - begin == pytest.approx(6 * (one - begin))
 
 
 def test_backpropagation_needs_three_products_a_layer() -> None:

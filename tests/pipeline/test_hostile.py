@@ -15,7 +15,7 @@ import xarray as xr
 
 from tests.pipeline.conftest import Clone, copy_project
 
-pytestmark = pytest.mark.xdist_group("hostile")
+pytestmark = [pytest.mark.xdist_group("hostile"), pytest.mark.timeout(900)]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 from tests.pipeline.conftest import Clone, copy_project
 
-pytestmark = pytest.mark.xdist_group("kill")
+pytestmark = [pytest.mark.xdist_group("kill"), pytest.mark.timeout(900)]
 
 TRAINING = """# @package _global_
 defaults:

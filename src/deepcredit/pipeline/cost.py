@@ -126,7 +126,9 @@ def _(config: PcTraining) -> float:
     n_test = config.data.n_test
     tested = _products(n_test, width, n_hidden) + _images_in(n_test, width) + 20 * n_test * width * n_hidden
     hessian = (tests + 1) * _condition_number(n_hidden, width) if config.record.condition_number else 0.0
-    return _n_members(config) * (config.data.n_steps * (inference + passes + update) + tests * tested + hessian)
+    # Lightning takes its time to begin
+    begin = 0.3 * NOMINAL
+    return begin + _n_members(config) * (config.data.n_steps * (inference + passes + update) + tests * tested + hessian)
 
 
 def _condition_number(n_hidden: int, width: int) -> float:
