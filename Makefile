@@ -5,7 +5,8 @@ SHELL := /bin/sh
 
 # settings, e.g. `make figures SCALE=paper CORES=8`, `make env PYTHON=/opt/python3.12/bin/python3`
 SCALE ?= quick
-CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+# not `nproc`, which answers with OMP_NUM_THREADS where that is set
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 ARGS ?=
 
 SUPPORTED := import sys, venv, ensurepip; assert (3, 11) <= sys.version_info[:2] <= (3, 13)
