@@ -19,6 +19,9 @@ from deepcredit.schema.figure import Claim
 
 NAMES = {"mupc": "μPC", "sp": "SP"}
 
+#: what stands for all seeds
+SUMMARIES = {"mean": np.mean, "median": np.median}
+
 
 def pick(cells: Sequence[xr.Dataset], **settings: Any) -> list[xr.Dataset]:
     """The cells whose scalar coordinates are `settings`."""
@@ -28,10 +31,12 @@ def pick(cells: Sequence[xr.Dataset], **settings: Any) -> list[xr.Dataset]:
 # --- ratio over depth and width -----------------------------------------------------------------------------------
 
 
-def ratio_of(cells: Sequence[xr.Dataset], parameterisation: str) -> xr.DataArray:
-    """Loss over energy, mean over seeds, over (n_hidden, width, step)."""
+def ratio_of(cells: Sequence[xr.Dataset], parameterisation: str, over_seeds: str = "mean") -> xr.DataArray:
+    """Loss over energy, mean (or median) over seeds, over (n_hidden, width, step)."""
     found = sorted(pick(cells, parameterisation=parameterisation), key=lambda c: int(c.n_hidden))
-    return xr.concat([c.ratio.mean("seed") for c in found], "n_hidden", coords="minimal", compat="override")
+    return xr.concat(
+        [c.ratio.reduce(SUMMARIES[over_seeds], "seed") for c in found], "n_hidden", coords="minimal", compat="override"
+    )
 
 
 def ratio_phase(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
@@ -118,6 +123,9 @@ def convergence(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.Data
 
 LOSS_COLOR = "#D55E00"
 
+#: values that differ by more than this factor are drawn on a log scale
+LOG_FROM = 30
+
 
 def _column(axes: Sequence[Axes], cell: xr.Dataset, colors: Mapping[int, Any]) -> None:
     for ax, name in zip(axes, ROWS, strict=True):
@@ -127,6 +135,9 @@ def _column(axes: Sequence[Axes], cell: xr.Dataset, colors: Mapping[int, Any]) -
         if name == "energy":
             loss = cell.loss.isel(width=-1)
             ax.plot(cell.step, loss, color=LOSS_COLOR, linewidth=0.7, linestyle="--")
+        low, high = ax.dataLim.intervaly
+        if high > LOG_FROM * low:
+            ax.set_yscale("log")
         ax.set_xticks([0, int(cell.step[-1])])
         ax.tick_params(labelsize=6)
     axes[-1].set_xlabel("training iteration")
@@ -158,16 +169,20 @@ def mupc_ratio_falls(data: Data, claim: Claim) -> Measured:
 
 
 def sp_ratio_stays(data: Data, claim: Claim) -> Measured:
-    """Smallest ratio under the standard parameterisation before training, at each depth from some width on."""
-    ratio = ratio_of(data[claim.options["role"]], "sp").sel(step=0)
-    depths = [case["n_hidden"] for case in claim.options["cases"]]
-    require(ratio.to_dataset(name="ratio"), n_hidden=depths, width=claim.options["width"])
-    smallest = [
-        ratio.sel(n_hidden=case["n_hidden"]).where(ratio.width >= case["from_width"], drop=True).min().item()
-        for case in claim.options["cases"]
-    ]
-    value = {f"H={h}": v for h, v in zip(depths, smallest, strict=True)}
-    return Measured(value, all(v > p for v, p in zip(smallest, claim.published, strict=True)))
+    """Smallest ratio under the standard parameterisation before training, at each depth from some width on.
+
+    The median over the seeds of role `draws` decides; the seed of role `ratio` is measured beside.
+    """
+    cases = claim.options["cases"]
+    found = {}
+    for role, name in (("draws", "median of draws"), ("ratio", "drawn seed")):
+        ratio = ratio_of(data[role], "sp", "median").sel(step=0)
+        require(ratio.to_dataset(name="ratio"), n_hidden=[c["n_hidden"] for c in cases], width=claim.options["width"])
+        for case in cases:
+            wide = ratio.sel(n_hidden=case["n_hidden"]).where(ratio.width >= case["from_width"])
+            found[f"{name}, H={case['n_hidden']}"] = wide.min().item()
+    decisive = list(found.values())[: len(cases)]
+    return Measured(found, all(value > bound for value, bound in zip(decisive, claim.published, strict=True)))
 
 
 def widest_is_nearest(data: Data, claim: Claim) -> Measured:  # noqa: ARG001

@@ -10,9 +10,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from deepcredit.figures.base import Data, Measured, NotTestable, require
-from deepcredit.figures.style import PAGE
+from deepcredit.figures.posters import legend_above, poster
 from deepcredit.schema.figure import Claim
 
 #: parameterisations in the order of the rows, with and without skips, and how they are written
@@ -72,8 +73,7 @@ def _grid(
     """A row for every kind and norm, a column for every held setting, φ and optimiser."""
     columns = [(h, act_fn, name) for h in held for act_fn in ("linear", "tanh", "relu") for name in OPTIMIZERS]
     rows = [(kind, metric) for kind in KINDS for metric in METRICS]
-    figure = Figure(figsize=(1.35 * PAGE * max(1, len(held) / 1.3), 0.95 * len(rows) + 0.8))
-    axes = figure.subplots(len(rows), len(columns), sharex=True, sharey="row", squeeze=False)
+    figure, axes = poster(len(rows), len(columns), (1.25, 0.75), (0.08, 0.12), 0.75, sharex=True, sharey="row")
     tables = []
     for (kind, metric), row in zip(rows, axes, strict=True):
         for (at, act_fn, name), ax in zip(columns, row, strict=True):
@@ -83,13 +83,14 @@ def _grid(
             table = values.sel(step=steps).rename("value").to_dataframe().reset_index()
             tables.append(table.assign(parameterisation=kind[0], skips=kind[1], norm=metric))
         row[0].set_ylabel(f"{KINDS[kind]}\n{METRICS[metric]}", fontsize=6)
+    _log_axes(axes, next(iter(found.values()))[dim].values)
     symbol = {"width": "$L = {}$", "num_layers": "$N = {}$"}[dim]
     for (at, act_fn, name), ax in zip(columns, axes[0], strict=True):
         ax.set_title(f"{act_fn}, {OPTIMIZERS[name]}\n{symbol.format(*at.values())}", fontsize=7)
     for ax in axes[-1]:
         ax.set_xlabel("width $N$" if dim == "width" else "layers $L$")
     layers = next(iter(found.values())).layer.values.tolist()
-    figure.legend(handles=_legend(layers, options["steps"]), loc="outside upper center", ncols=10)
+    legend_above(figure, _legend(layers, options["steps"]))
     table = pd.concat(tables, ignore_index=True)
     first = [
         "parameterisation",
@@ -122,14 +123,22 @@ def _panel(ax: Axes, values: xr.DataArray, dim: str, steps: Sequence[int]) -> No
             curve = values.sel(layer=layer, step=step).transpose(dim).values
             drawn = np.where(np.isfinite(curve) & (curve > 0), curve, np.nan)
             ax.plot(x, drawn, LINES[step], color=color, linewidth=0.9, marker=".", markersize=2.5)
-            edge = {"color": color, "linestyle": "none", "markersize": 3, "transform": ax.get_xaxis_transform()}
-            zero, beyond = curve == 0, ~np.isfinite(curve)
-            ax.plot(x[zero], np.full(zero.sum(), 0.04), marker="v", **edge)
-            ax.plot(x[beyond], np.full(beyond.sum(), 0.96), marker="^", **edge)
-    ax.set(xscale="log", yscale="log")
-    ax.set_xticks(x, [str(size) for size in x])
-    ax.minorticks_off()
-    ax.tick_params(labelsize=5, pad=1)
+            for height, marker, beyond in ((0.04, "v", curve == 0), (0.96, "^", ~np.isfinite(curve))):
+                if beyond.any():
+                    at: dict[str, Any] = {"transform": ax.get_xaxis_transform(), "linestyle": "none", "markersize": 3}
+                    ax.plot(x[beyond], np.full(beyond.sum(), height), marker=marker, color=color, **at)
+
+
+def _log_axes(axes: np.ndarray, x: np.ndarray) -> None:
+    """Double log axes; each scale is set once, as all panels share x and the panels of a row share y."""
+    axes[0, 0].set_xscale("log")
+    axes[0, 0].set_xticks(x, [str(size) for size in x])
+    axes[0, 0].xaxis.set_minor_locator(NullLocator())
+    for row in axes:
+        row[0].set_yscale("log")
+        row[0].yaxis.set_minor_locator(NullLocator())
+    for ax in axes.ravel():
+        ax.tick_params(labelsize=5, pad=1)
 
 
 # --- over training ------------------------------------------------------------------------------------------------
@@ -144,8 +153,7 @@ def spectral_norm_over_training(data: Data, options: Mapping[str, Any]) -> tuple
     held = options["widths"] if set(options["widths"]) <= set(widths) else sorted({widths[0], widths[-1]})
     columns = [(act_fn, name) for act_fn in ("linear", "tanh", "relu") for name in OPTIMIZERS]
     rows = [(kind, width) for kind in KINDS for width in held]
-    figure = Figure(figsize=(1.35 * PAGE, 0.95 * len(rows) + 0.8))
-    axes = figure.subplots(len(rows), len(columns), sharex=True, sharey="row", squeeze=False)
+    figure, axes = poster(len(rows), len(columns), (1.25, 0.75), (0.08, 0.12), 0.75, sharex=True, sharey="row")
     tables = []
     for (kind, width), row in zip(rows, axes, strict=True):
         for (act_fn, name), ax in zip(columns, row, strict=True):
@@ -155,17 +163,17 @@ def spectral_norm_over_training(data: Data, options: Mapping[str, Any]) -> tuple
                 curve = values.sel(layer=layer)
                 ax.plot(curve.step, curve.where(np.isfinite(curve)), color=color, linewidth=0.9)
             ax.tick_params(labelsize=5, pad=1)
-            ax.set_xticks(values.step.values)
             table = values.rename("spectral_norm").to_dataframe().reset_index()
             tables.append(table.assign(parameterisation=kind[0], skips=kind[1]))
         row[0].set_ylabel(f"{KINDS[kind]}\n$N = {width}$\n{METRICS['spectral_norm']}", fontsize=6)
     for (act_fn, name), ax in zip(columns, axes[0], strict=True):
         ax.set_title(f"{act_fn}, {OPTIMIZERS[name]}")
+    axes[0, 0].set_xticks(some.step.values)
     for ax in axes[-1]:
         ax.set_xlabel("iteration")
     colors = layer_colors(some.layer.values.tolist()).items()
     handles = [Line2D([], [], color=c, label=rf"$\ell = {layer}$") for layer, c in colors]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), title=f"$L = {depth}$")
+    legend_above(figure, handles, title=f"$L = {depth}$")
     table = pd.concat(tables, ignore_index=True)
     first = [
         "parameterisation",

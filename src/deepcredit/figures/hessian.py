@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from deepcredit.figures.base import Data, Measured, require
-from deepcredit.figures.style import PAGE, SEQUENCE
+from deepcredit.figures.posters import legend_above, poster
+from deepcredit.figures.style import SEQUENCE
 from deepcredit.schema.figure import Claim
 
 #: how the initialisations are written
@@ -61,8 +62,7 @@ def _settings(cell: xr.Dataset) -> dict[str, Any]:
 def spectra(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Histograms of all eigenvalues: a row for every initialisation and slice, a column for every matrix."""
     cells = data["hessian"]
-    figure = Figure(figsize=(1.35 * PAGE, 2.1 * len(cells) + 0.5))
-    axes = figure.subplots(2 * len(cells), len(SUBJECTS), squeeze=False)
+    figure, axes = poster(2 * len(cells), len(SUBJECTS), (1.2, 0.75), (0.3, 0.28), 0.75)
     tables = []
     for row, (cell, along) in enumerate((cell, along) for cell in cells for along in SLICES):
         for ax, subject in zip(axes[row], SUBJECTS, strict=True):
@@ -79,7 +79,7 @@ def spectra(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFram
     sizes = sorted({int(size) for dim in ("n_hidden", "width") for size in cells[0][dim].values})
     handles = [Line2D([], [], color=color, label=str(size)) for size, color in colors_of(sizes).items()]
     title = "H or N; share of all eigenvalues of the seeds in a bin, log scale"
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(sizes), title=title)
+    legend_above(figure, handles, title)
     return figure, pd.concat(tables, ignore_index=True)
 
 
@@ -144,8 +144,7 @@ def quantity(cell: xr.Dataset, name: str) -> xr.DataArray:
 def phase(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:  # noqa: ARG001
     """Maps over depth and width, the seeds of a network side by side: a column for every initialisation."""
     cells = data["hessian"]
-    figure = Figure(figsize=(2.1 * PAGE, 0.95 * len(PHASES) + 0.6))
-    axes = figure.subplots(len(PHASES), len(cells), squeeze=False)
+    figure, axes = poster(len(PHASES), len(cells), (1.3, 0.7), (0.1, 0.22), 0.5)
     tables = []
     for row, (act_fn, matrix, name) in enumerate(PHASES):
         for ax, cell in zip(axes[row], cells, strict=True):
@@ -159,6 +158,8 @@ def phase(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]
     figure.supxlabel(
         "$H$, once for every seed; colours from the smallest value (dark) to the largest, both above the panel",
         fontsize="medium",
+        y=0.05 / figure.get_figheight(),
+        va="bottom",
     )
     return figure, pd.concat(tables, ignore_index=True)
 
