@@ -92,19 +92,8 @@ def _grid(
     layers = next(iter(found.values())).layer.values.tolist()
     legend_above(figure, _legend(layers, options["steps"]))
     table = pd.concat(tables, ignore_index=True)
-    first = [
-        "parameterisation",
-        "skips",
-        "norm",
-        "act_fn",
-        "optimizer",
-        "width",
-        "num_layers",
-        "layer",
-        "step",
-        "value",
-    ]
-    return figure, table[first]
+    first = ["parameterisation", "skips", "norm", "act_fn", "optimizer", "width", "num_layers", "layer", "step"]
+    return figure, table[[*first, "value"]]
 
 
 def _legend(layers: Sequence[str], steps: Sequence[int]) -> list[Line2D]:
@@ -116,7 +105,7 @@ def _legend(layers: Sequence[str], steps: Sequence[int]) -> list[Line2D]:
 
 
 def _panel(ax: Axes, values: xr.DataArray, dim: str, steps: Sequence[int]) -> None:
-    """A curve for every layer and step on double log axes; zeros and values that are not finite at the edges."""
+    """A curve for every layer and step; zeros and values that are not finite at the edges."""
     x = values[dim].values
     for layer, color in layer_colors(values.layer.values.tolist()).items():
         for step in steps:
@@ -130,13 +119,15 @@ def _panel(ax: Axes, values: xr.DataArray, dim: str, steps: Sequence[int]) -> No
 
 
 def _log_axes(axes: np.ndarray, x: np.ndarray) -> None:
-    """Double log axes; each scale is set once, as all panels share x and the panels of a row share y."""
+    """Log x, and log y where a row spans a decade. All panels share x and those of a row y, so each is set once."""
     axes[0, 0].set_xscale("log")
     axes[0, 0].set_xticks(x, [str(size) for size in x])
     axes[0, 0].xaxis.set_minor_locator(NullLocator())
     for row in axes:
-        row[0].set_yscale("log")
-        row[0].yaxis.set_minor_locator(NullLocator())
+        spans = np.array([ax.dataLim.intervaly for ax in row])
+        if spans[:, 1].max() > 10 * spans[:, 0].min():
+            row[0].set_yscale("log")
+            row[0].yaxis.set_minor_locator(NullLocator())
     for ax in axes.ravel():
         ax.tick_params(labelsize=5, pad=1)
 

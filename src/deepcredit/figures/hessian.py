@@ -181,9 +181,11 @@ def _map(ax: Axes, values: xr.DataArray, log: bool) -> None:
         shown[:, k * (n_depths + 1) : k * (n_depths + 1) + n_depths] = values_of_seed
     finite = maps[np.isfinite(maps)]
     low, high = finite.min(), finite.max()
+    if high - low <= 1e-9 * abs(high):  # equal but for rounding
+        low, high = low - 0.5 * abs(low), high + 0.5 * abs(high)
     norm = LogNorm(low, high) if log and low > 0 else Normalize(low, high)
     ax.imshow(shown, norm=norm, cmap="viridis", origin="lower", aspect="auto", interpolation="nearest")
-    ax.set_title(f"{_short(low)} … {_short(high)}", fontsize=5.5, pad=2)
+    ax.set_title(f"{_short(finite.min())} … {_short(finite.max())}", fontsize=5.5, pad=2)
     ax.spines[:].set_visible(False)
     starts = np.arange(n_seeds) * (n_depths + 1)
     ends = [values.n_hidden.values[0], values.n_hidden.values[-1]]
@@ -193,7 +195,7 @@ def _map(ax: Axes, values: xr.DataArray, log: bool) -> None:
 
 
 def _short(value: float) -> str:
-    if value == 0 or 1e-2 <= abs(value) < 1e4:
+    if value == 0 or 1e-2 <= abs(value) < 1e3:
         return f"{value:.3g}".replace("-", "−")
     mantissa, exponent = f"{value:.0e}".split("e")
     return rf"${mantissa}\cdot10^{{{int(exponent)}}}$"

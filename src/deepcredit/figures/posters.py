@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
 #: inches around the panels: at the left for labels of rows, below for labels of axes
 LEFT, RIGHT, BELOW = 0.75, 0.08, 0.45
@@ -20,8 +21,9 @@ def poster(
     """
     width = LEFT + columns * panel[0] + (columns - 1) * gap[0] + RIGHT
     height = BELOW + rows * panel[1] + (rows - 1) * gap[1] + above
-    figure = Figure(figsize=(width, height))
-    figure.set_layout_engine("none")
+    # without any engine, saving would fall back to the one of the style sheet
+    idle = PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True)
+    figure = Figure(figsize=(width, height), layout=idle)
     figure.subplots_adjust(
         left=LEFT / width,
         right=1 - RIGHT / width,
