@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from deepcredit.pipeline import progress
 from deepcredit.pipeline.plan import Plan, PlannedCell
 from deepcredit.pipeline.provenance import earlier_builds, is_file, state
 
@@ -50,12 +51,7 @@ def duration(seconds: float) -> str:
     """A time in two units at most: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
     if 0 < seconds < 1:
         return "< 1 s"
-    whole = round(seconds)
-    for unit, size, smaller, of in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if whole >= size:
-            rest = whole % size // of
-            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{whole} s"
+    return progress.duration(seconds)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
