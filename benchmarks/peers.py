@@ -1,112 +1,85 @@
-"""What `step_time.py` times beside this engine: the shapes, and the same training step in other hands.
+"""One training step of predictive coding by another library, in an interpreter of that library's own.
 
-Import this after the cores have been set: JAX counts them once.
+`step_time.py` runs this: JPC and PCX need versions of JAX that exclude each other, and neither needs this project. It
+reads what to train from standard input, and prints the seconds of the fastest step.
 """
 
+import json
+import os
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-from deepcredit.nets.activations import activate
-from deepcredit.nets.mlp import MLP
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Parameterisation
-
 Step = Callable[[], object]
-SEED = 0
-INPUT, OUTPUT, BATCH = 784, 10, 64
-WEIGHT_LR = 0.001
 
 
 @dataclass(frozen=True)
-class Shape:
-    """One benchmark: a network and T."""
+class Task:
+    """What to train and how to time it: plain numbers and names, since it crosses processes as JSON."""
 
     parameterisation: str
     skips: bool
-    n_hidden: int
-    width: int
-    steps: int
+    layer_shapes: list[tuple[int, int]]  #: (out, in) of every weight matrix, the input's first
+    scalings: list[float]  #: a_1 … a_L
+    batch_size: int
+    steps: int  #: T
     activity_lr: float
+    weight_lr: float
+    seed: int
+    cores: list[int]
+    clock: str  #: `wall` or `cpu`
+    repeats: int
+
+    @property
+    def n_hidden(self) -> int:
+        """H."""
+        return len(self.layer_shapes) - 1
 
 
-SHAPES = {
-    "a": Shape("sp", False, 8, 128, 100, 0.1),
-    "b": Shape("mupc", True, 8, 512, 8, 0.5),
-    "c": Shape("mupc", True, 32, 512, 32, 0.5),
-    "d": Shape("mupc", True, 128, 512, 128, 0.5),
-}
+def fastest(step: Step, repeats: int, clock: str) -> float:
+    """Shortest time of `step`, after two runs that are not counted: what else a machine does only adds to it."""
+    now = time.process_time if clock == "cpu" else time.perf_counter
+    times = []
+    for _ in range(repeats + 2):
+        start = now()
+        step()
+        times.append(now() - start)
+    return min(times[2:])
 
 
-def network(shape: Shape) -> MLP:
-    """The network that all implementations train."""
-    parameterisation = Parameterisation(shape.parameterisation)
-    return MLP(INPUT, shape.width, shape.n_hidden, OUTPUT, ActFn.relu, parameterisation, shape.skips)
+def batch(task: Task):
+    """Random inputs and one-hot targets, as JAX arrays."""
+    import jax
+    import numpy as np
+
+    rng = np.random.default_rng(task.seed)
+    n_in, n_out = task.layer_shapes[0][1], task.layer_shapes[-1][0]
+    y = np.eye(n_out, dtype=np.float32)[rng.integers(n_out, size=task.batch_size)]
+    return jax.numpy.asarray(rng.standard_normal((task.batch_size, n_in), dtype=np.float32)), jax.numpy.asarray(y)
 
 
-def batch() -> tuple[Tensor, Tensor]:
-    """Random images and one-hot targets."""
-    rng = torch.Generator().manual_seed(SEED)
-    labels = torch.randint(OUTPUT, (BATCH,), generator=rng)
-    return torch.randn(BATCH, INPUT, generator=rng), torch.nn.functional.one_hot(labels, OUTPUT).float()
-
-
-def plain_autograd(shape: Shape, device: str) -> Step:
-    """The same step as one would first write it: a list of layers, the energy, torch's automatic differentiation."""
-    net = network(shape)
-    rng = torch.Generator().manual_seed(SEED)
-    weights = [torch.randn(s, generator=rng).to(device).requires_grad_() for s in net.layer_shapes]
-    optimiser = torch.optim.Adam(weights, lr=WEIGHT_LR)
-    x, y = (t.to(device) for t in batch())
-
-    def layer(index: int, z: Tensor) -> Tensor:
-        out = net.scalings[index] * torch.nn.functional.linear(activate(net.act_fn, z) if index else z, weights[index])
-        return out + z if net.skips and 0 < index < net.n_hidden else out
-
-    def energy(z: list[Tensor]) -> Tensor:
-        targets = [*z, y]
-        total = sum((targets[i] - layer(i, z[i - 1] if i else x)).square().sum() for i in range(net.n_layers))
-        return total / (2 * BATCH)
-
-    def step() -> None:
-        z = [x]
-        with torch.no_grad():
-            for index in range(net.n_hidden):
-                z.append(layer(index, z[-1]))
-        z = [state.requires_grad_() for state in z[1:]]
-        for _ in range(shape.steps):
-            for state, gradient in zip(z, torch.autograd.grad(energy(z), z), strict=True):
-                state.data.sub_(gradient, alpha=shape.activity_lr)
-        optimiser.zero_grad()
-        energy([state.detach() for state in z]).backward()
-        optimiser.step()
-
-    return step
-
-
-def jpc(shape: Shape) -> Step:
-    """The source's library, as its examples use it: one jitted call for a step of inference."""
+def jpc(task: Task) -> Step:
+    """The library of the μPC paper, as its examples use it: one jitted call for a step of inference."""
     import equinox
     import jax
     import jpc
     import optax
 
-    n_layers = shape.n_hidden + 1
-    sizes = (INPUT, shape.width, n_layers, OUTPUT)
-    model = jpc.make_mlp(jax.random.PRNGKey(SEED), *sizes, "relu", False, shape.parameterisation)
-    params = (model, jpc.make_skip_model(n_layers) if shape.skips else None)
-    infer, learn = optax.sgd(shape.activity_lr), optax.adam(WEIGHT_LR)
+    n_layers = task.n_hidden + 1
+    sizes = (task.layer_shapes[0][1], task.layer_shapes[0][0], n_layers, task.layer_shapes[-1][0])
+    kind = {"param_type": task.parameterisation}
+    model = jpc.make_mlp(jax.random.PRNGKey(task.seed), *sizes, "relu", False, task.parameterisation)
+    params = (model, jpc.make_skip_model(n_layers) if task.skips else None)
+    infer, learn = optax.sgd(task.activity_lr), optax.adam(task.weight_lr)
     state = learn.init((equinox.filter(params[0], equinox.is_array), params[1]))
-    x, y = (jax.numpy.asarray(t.numpy()) for t in batch())
-    kind = {"param_type": shape.parameterisation}
+    x, y = batch(task)
 
     def step() -> None:
         nonlocal params, state
         z = jpc.init_activities_with_ffwd(params[0], x, skip_model=params[1], **kind)
         z_state = infer.init(z)
-        for _ in range(shape.steps):
+        for _ in range(task.steps):
             moved = jpc.update_pc_activities(params, z, infer, z_state, y, input=x, **kind)
             z, z_state = moved["activities"], moved["opt_state"]
         learned = jpc.update_pc_params(params, z, learn, state, y, input=x, **kind)
@@ -116,7 +89,7 @@ def jpc(shape: Shape) -> Step:
     return step
 
 
-def pcx(shape: Shape) -> Step:
+def pcx(task: Task) -> Step:
     """PCX, with the whole step in one jitted function and its inference loop in one scan."""
     import jax
     import optax
@@ -125,7 +98,6 @@ def pcx(shape: Shape) -> Step:
     import pcx.predictive_coding as pxc
     import pcx.utils as pxu
 
-    net = network(shape)
     per_sample = pxu.M(pxc.VodeParam | pxc.VodeParam.Cache).to((None, 0))
 
     def states():
@@ -134,14 +106,14 @@ def pcx(shape: Shape) -> Step:
     class Model(pxc.EnergyModule):
         def __init__(self) -> None:
             super().__init__()
-            self.layers = [pxnn.Linear(n_in, n_out, bias=False) for n_out, n_in in net.layer_shapes]
-            self.vodes = [pxc.Vode() for _ in net.layer_shapes]
+            self.layers = [pxnn.Linear(n_in, n_out, bias=False) for n_out, n_in in task.layer_shapes]
+            self.vodes = [pxc.Vode() for _ in task.layer_shapes]
             self.vodes[-1].h.frozen = True
 
         def __call__(self, x, y=None):
             for index, (layer, vode) in enumerate(zip(self.layers, self.vodes, strict=True)):
-                u = net.scalings[index] * layer(jax.nn.relu(x) if index else x)
-                x = vode(u + x if net.skips and 0 < index < net.n_hidden else u)
+                u = task.scalings[index] * layer(jax.nn.relu(x) if index else x)
+                x = vode(u + x if task.skips and 0 < index < task.n_hidden else u)
             if y is not None:
                 self.vodes[-1].set("h", y)
             return self.vodes[-1].get("u")
@@ -166,20 +138,29 @@ def pcx(shape: Shape) -> Step:
         with pxu.step(model, (pxc.STATUS.INIT, None), clear_params=pxc.VodeParam.Cache):
             forward(x, y, model=model)
         optim_h.init(states()(model))
-        pxf.scan(infer, length=shape.steps)(x, model=model, optim_h=optim_h)
+        pxf.scan(infer, length=task.steps)(x, model=model, optim_h=optim_h)
         optim_h.clear()
         with pxu.step(model, clear_params=pxc.VodeParam.Cache):
             weights = pxu.M(pxnn.LayerParam).to([False, True])
             _, gradient = pxf.value_and_grad(weights, has_aux=True)(energy)(x, model=model)
         optim_w.step(model, gradient["model"])
 
-    x, y = (jax.numpy.asarray(t.numpy()) for t in batch())
+    x, y = batch(task)
     model = Model()
-    optim_h = pxu.Optim(lambda: optax.sgd(shape.activity_lr))
-    optim_w = pxu.Optim(lambda: optax.adam(WEIGHT_LR), pxu.M(pxnn.LayerParam)(model))
+    optim_h = pxu.Optim(lambda: optax.sgd(task.activity_lr))
+    optim_w = pxu.Optim(lambda: optax.adam(task.weight_lr), pxu.M(pxnn.LayerParam)(model))
 
     def step() -> None:
         train(x, y, model=model, optim_w=optim_w, optim_h=optim_h)
         jax.block_until_ready([layer.nn.weight.get() for layer in model.layers])
 
     return step
+
+
+LIBRARIES = {"jpc": jpc, "pcx": pcx}
+
+if __name__ == "__main__":
+    asked = Task(**json.load(sys.stdin))
+    # before JAX starts threads: it counts the cores once
+    os.sched_setaffinity(0, asked.cores)
+    print(fastest(LIBRARIES[sys.argv[1]](asked), asked.repeats, asked.clock))

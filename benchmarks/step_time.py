@@ -1,23 +1,33 @@
 """Time of one training step of predictive coding: this engine beside others, with the same number of threads.
 
-    python benchmarks/step_time.py                       # shapes a, b, c on one core
+    python benchmarks/step_time.py                                   # shapes a, b, c on one core
+    python benchmarks/step_time.py --jpc ENV/bin/python --pcx ENV/bin/python
     python benchmarks/step_time.py --shape b --threads 2 --members 9
-    python benchmarks/step_time.py --device cuda         # adds shape d and the time without the CUDA graph
+    python benchmarks/step_time.py --device cuda                     # adds shape d and the time without the CUDA graph
 
 A step is initialisation by a feed-forward pass, T inference steps, and one Adam step on all weights. The engine's share
 of the matrix-product throughput counts the operations that it has to do: feed-forward, predictions and errors of the
 layers that the climbing error has reached, errors and weight gradients at the end. The throughput is measured in the
-same process, on batched products of the same shape.
+same process, by torch, on batched products of the same shape, so the share may pass 100 %.
 
-JPC and PCX are timed where they can be imported; PCX with its whole inference loop in one jitted scan.
+JPC (github.com/thebuckleylab/jpc) wants jax of at most 0.5.2, PCX (github.com/liukidar/pcx) is faster with a later one.
+Each is timed in an interpreter of its own, named on the command line, or in this one if it can be imported here. PCX
+has its whole inference loop in one jitted scan.
 """
 
 import argparse
+import dataclasses
 import importlib.util
+import json
 import os
+import subprocess
 import sys
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import peers
+from peers import Step, Task
 
 
 def arguments() -> argparse.Namespace:
@@ -34,6 +44,8 @@ def arguments() -> argparse.Namespace:
         "--clock", choices=["wall", "cpu"], default="wall", help="cpu: processor time, for a machine shared with others"
     )
     parser.add_argument("--only", help="comma-separated names of implementations")
+    for library in peers.LIBRARIES:
+        parser.add_argument(f"--{library}", metavar="PYTHON", help=f"an interpreter that imports {library}")
     return parser.parse_args()
 
 
@@ -43,13 +55,46 @@ if OPTIONS is not None and OPTIONS.device == "cpu":
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: OPTIONS.threads])
 
 import torch  # noqa: E402
-from peers import BATCH, INPUT, OUTPUT, SEED, SHAPES, WEIGHT_LR, Shape, Step, batch, jpc, network, pcx, plain_autograd  # noqa: E402
+from torch import Tensor  # noqa: E402
 
-from deepcredit.nets.mlp import per_member  # noqa: E402
+from deepcredit.nets.activations import activate  # noqa: E402
+from deepcredit.nets.mlp import MLP, per_member  # noqa: E402
 from deepcredit.rules.products import fast_products  # noqa: E402
-from deepcredit.schema.networks import Init, Rule  # noqa: E402
+from deepcredit.schema.common import ActFn  # noqa: E402
+from deepcredit.schema.networks import IMAGE_SIZE, N_CLASSES, Init, Parameterisation, Rule  # noqa: E402
 from deepcredit.training.members import Member, Recipe  # noqa: E402
-from deepcredit.training.stack import stacks  # noqa: E402
+from deepcredit.training.stack import parameter_groups, stacks  # noqa: E402
+
+SEED, BATCH, WEIGHT_LR = 0, 64, 0.001
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One benchmark: a network and T."""
+
+    parameterisation: Parameterisation
+    skips: bool
+    n_hidden: int
+    width: int
+    steps: int
+    activity_lr: float
+
+    @property
+    def net(self) -> MLP:
+        """The network that all implementations train."""
+        return MLP(IMAGE_SIZE, self.width, self.n_hidden, N_CLASSES, ActFn.relu, self.parameterisation, self.skips)
+
+    def __str__(self) -> str:
+        skips = "skips" if self.skips else "no skips"
+        return f"{self.parameterisation.value}, relu, {skips}, H={self.n_hidden}, N={self.width}, T={self.steps}"
+
+
+SHAPES = {
+    "a": Shape(Parameterisation.sp, False, 8, 128, 100, 0.1),
+    "b": Shape(Parameterisation.mupc, True, 8, 512, 8, 0.5),
+    "c": Shape(Parameterisation.mupc, True, 32, 512, 32, 0.5),
+    "d": Shape(Parameterisation.mupc, True, 128, 512, 128, 0.5),
+}
 
 
 class Stopwatch:
@@ -57,29 +102,29 @@ class Stopwatch:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._repeats = options.repeats
-        self._clock = time.process_time if options.clock == "cpu" else time.perf_counter
+        self._clock = options.clock
         self._wait = torch.cuda.synchronize if options.device == "cuda" else lambda: None
 
     def seconds(self, step: Step) -> float:
-        """Shortest time of `step`, after two runs that are not counted: what else a machine does only adds to it."""
-        times = []
-        for _ in range(self._repeats + 2):
-            start = self._clock()
+        """Shortest time of `step`."""
+
+        def whole_step() -> None:
             step()
             self._wait()
-            times.append(self._clock() - start)
-        return min(times[2:])
+
+        return peers.fastest(whole_step, self._repeats, self._clock)
 
 
-def this_engine(shape: Shape, n_members: int, device: str, graph: bool | None = None) -> Step:
+def this_engine(shape: Shape, n_members: int, device: str, graph: bool) -> Step:
     """A training step as the Lightning module takes it, without Lightning."""
-    recipe = Recipe(network(shape), _init(shape), 1.0, Rule.pc, BATCH, steps=shape.steps)
+    init = Init.standard if shape.parameterisation is Parameterisation.sp else Init.standard_gauss
+    recipe = Recipe(shape.net, init, 1.0, Rule.pc, BATCH, steps=shape.steps)
     members = [Member(seed, WEIGHT_LR, shape.activity_lr) for seed in range(n_members)]
     together = stacks(recipe, members, torch.device(device))
-    if graph is False:
+    if not graph:
         for stack in together:
             stack.engine._graph = None
-    optimiser = torch.optim.Adam([g for stack in together for g in stack.parameter_groups()], fused=True)
+    optimiser = torch.optim.Adam(parameter_groups(together), fused=True)
     x, y = (t.to(device) for t in batch())
 
     def step() -> None:
@@ -90,8 +135,73 @@ def this_engine(shape: Shape, n_members: int, device: str, graph: bool | None = 
     return step
 
 
-def _init(shape: Shape) -> Init:
-    return Init.standard if shape.parameterisation == "sp" else Init.standard_gauss
+def repeated(step: Step, times: int) -> Step:
+    """The same step several times in a row."""
+
+    def steps() -> None:
+        for _ in range(times):
+            step()
+
+    return steps
+
+
+def batch() -> tuple[Tensor, Tensor]:
+    """Random images and one-hot targets."""
+    rng = torch.Generator().manual_seed(SEED)
+    labels = torch.randint(N_CLASSES, (BATCH,), generator=rng)
+    return torch.randn(BATCH, IMAGE_SIZE, generator=rng), torch.nn.functional.one_hot(labels, N_CLASSES).float()
+
+
+def plain_autograd(shape: Shape, device: str) -> Step:
+    """The same step as one would first write it: a list of layers, the energy, torch's automatic differentiation."""
+    net = shape.net
+    rng = torch.Generator().manual_seed(SEED)
+    weights = [torch.randn(s, generator=rng).to(device).requires_grad_() for s in net.layer_shapes]
+    optimiser = torch.optim.Adam(weights, lr=WEIGHT_LR)
+    x, y = (t.to(device) for t in batch())
+
+    def layer(index: int, z: Tensor) -> Tensor:
+        out = net.scalings[index] * torch.nn.functional.linear(activate(net.act_fn, z) if index else z, weights[index])
+        return out + z if net.skips and 0 < index < net.n_hidden else out
+
+    def energy(z: list[Tensor]) -> Tensor:
+        targets = [*z, y]
+        total = sum((targets[i] - layer(i, z[i - 1] if i else x)).square().sum() for i in range(net.n_layers))
+        return total / (2 * BATCH)
+
+    def step() -> None:
+        z = [x]
+        with torch.no_grad():
+            for index in range(net.n_hidden):
+                z.append(layer(index, z[-1]))
+        z = [state.requires_grad_() for state in z[1:]]
+        for _ in range(shape.steps):
+            for state, gradient in zip(z, torch.autograd.grad(energy(z), z), strict=True):
+                state.data.sub_(gradient, alpha=shape.activity_lr)
+        optimiser.zero_grad()
+        energy([state.detach() for state in z]).backward()
+        optimiser.step()
+
+    return step
+
+
+def in_peer(library: str, python: str, shape: Shape, options: argparse.Namespace) -> float:
+    """Seconds of the library's fastest step, in an interpreter of its own on the same cores."""
+    net, cores = shape.net, sorted(os.sched_getaffinity(0))
+    task = Task(
+        shape.parameterisation.value, shape.skips, net.layer_shapes, net.scalings, BATCH, shape.steps,
+        shape.activity_lr, WEIGHT_LR, SEED, cores, options.clock, options.repeats,
+    )  # fmt: skip
+    done = subprocess.run(
+        [python, str(Path(peers.__file__)), library],
+        input=json.dumps(dataclasses.asdict(task)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"error: {library} in {python} failed:\n{done.stderr[-2000:]}")
+    return float(done.stdout.split()[-1])
 
 
 def product_throughput(shape: Shape, n_members: int, device: str, stopwatch: Stopwatch) -> float:
@@ -108,7 +218,7 @@ def operations(shape: Shape) -> float:
     """FLOP that a member's step has to do, from the climbing front."""
     hidden, width = shape.n_hidden, shape.width
     one = 2 * BATCH * width * width
-    outer, last = 2 * BATCH * INPUT * width, 2 * BATCH * OUTPUT * width
+    outer, last = 2 * BATCH * IMAGE_SIZE * width, 2 * BATCH * N_CLASSES * width
     inference = 0.0
     for t in range(shape.steps):
         predictions = min(t, hidden - 1)
@@ -120,19 +230,25 @@ def operations(shape: Shape) -> float:
     return start + inference + learning
 
 
-def implementations(shape: Shape, options: argparse.Namespace) -> dict[str, Callable[[], Step]]:
-    """What can be timed here, by name."""
-    found: dict[str, Callable[[], Step]] = {"deepcredit": lambda: this_engine(shape, options.members, options.device)}
+def implementations(shape: Shape, options: argparse.Namespace, stopwatch: Stopwatch) -> dict[str, Callable[[], float]]:
+    """What can be timed here, by name, with what measures its seconds."""
+
+    def engine(graph: bool) -> float:
+        return stopwatch.seconds(this_engine(shape, options.members, options.device, graph))
+
+    found: dict[str, Callable[[], float]] = {"deepcredit": lambda: engine(graph=True)}
+    if options.members > 1:
+        found[f"{options.members} steps of one"] = lambda: stopwatch.seconds(
+            repeated(this_engine(shape, 1, options.device, graph=True), options.members)
+        )
     if options.device == "cuda":
-        found["deepcredit without graph"] = lambda: this_engine(shape, options.members, options.device, graph=False)
-    found["plain autograd"] = lambda: plain_autograd(shape, options.device)
-    if options.device == "cpu":
-        for library, step in (("jpc", jpc), ("pcx", pcx)):
-            if importlib.util.find_spec(library) is not None:
-                found[library] = lambda step=step: step(shape)
-    if options.only:
-        found = {key: value for key, value in found.items() if key in options.only.split(",")}
-    return found
+        found["deepcredit without graph"] = lambda: engine(graph=False)
+    found["plain autograd"] = lambda: stopwatch.seconds(plain_autograd(shape, options.device))
+    for library in peers.LIBRARIES if options.device == "cpu" else ():
+        here = sys.executable if importlib.util.find_spec(library) else None
+        if python := getattr(options, library) or here:
+            found[library] = lambda library=library, python=python: in_peer(library, python, shape, options)
+    return {key: value for key, value in found.items() if not options.only or key in options.only.split(",")}
 
 
 def report(name: str, options: argparse.Namespace) -> None:
@@ -141,8 +257,8 @@ def report(name: str, options: argparse.Namespace) -> None:
     throughput = product_throughput(shape, options.members, options.device, stopwatch)
     print(f"({name}) {shape}\n    batched matrix product: {throughput / 1e9:.1f} GFLOP/s", flush=True)
     reference = None
-    for label, make in implementations(shape, options).items():
-        taken = stopwatch.seconds(make())
+    for label, seconds in implementations(shape, options, stopwatch).items():
+        taken = seconds()
         reference = reference or taken
         line = f"    {label:24s} {taken * 1e3:10.2f} ms   ratio {taken / reference:6.2f}"
         if label.startswith("deepcredit"):

@@ -10,7 +10,9 @@ from torch import Tensor
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward
 from deepcredit.rules.predictive_coding.energy import activity_gradient, weight_gradient
-from deepcredit.rules.predictive_coding.inference import Engine, Inference, infer
+from deepcredit.rules.predictive_coding.engine import Engine
+from deepcredit.rules.predictive_coding.inference import infer
+from deepcredit.rules.predictive_coding.options import Inference
 from deepcredit.schema.common import ActFn
 from deepcredit.schema.networks import Algorithm, Init, Parameterisation
 
@@ -60,7 +62,8 @@ def test_the_climbing_front_changes_no_activity(act_fn: ActFn, n_hidden: int, sk
 @pytest.mark.parametrize(("act_fn", "skips"), list(itertools.product(ACT_FNS, [False, True])))
 def test_layers_above_the_front_are_the_only_ones_that_move(act_fn: ActFn, skips: bool, steps: int) -> None:
     net, weights, x, y = network(act_fn, 4, skips)
-    start, _ = feedforward(net, weights, x)
+    start = infer(net, weights, x, y, Inference(0, 0.1)).z
+    torch.testing.assert_close(start, feedforward(net, weights, x)[0])
     moved = (infer(net, weights, x, y, Inference(steps, 0.1, Algorithm.adam)).z != start).flatten(2).any(2)[0]
     assert moved.tolist() == [layer >= 4 - steps for layer in range(4)]
 
@@ -73,7 +76,7 @@ def test_weight_gradient_of_the_engine_is_that_of_the_energy(
     net, weights, x, y = network(act_fn, n_hidden, skips)
     engine = Engine(net, weights, 4, Inference(steps, 0.3))
     learned = engine.learn(x, y)
-    expected = weight_gradient(net, weights, engine.z.transpose(0, 1), x, y)
+    expected = weight_gradient(net, weights, engine.activities, x, y)
     for found, gradient in zip(learned, expected, strict=True):
         torch.testing.assert_close(found, gradient, rtol=1e-9, atol=1e-12)
 
@@ -97,12 +100,15 @@ def test_a_member_infers_the_same_bits_whoever_is_beside_it(act_fn: ActFn, algor
 def test_members_computed_in_one_stack_are_those_computed_alone(act_fn: ActFn, algorithm: Algorithm) -> None:
     """The stacked form that a GPU runs, here on the CPU, with rates and decays of each member's own."""
     net, weights, x, y = network(act_fn, 3, True, n_members=3)
-    options = Inference(6, (0.1, 0.2, 0.3), algorithm, (0.0, 0.1, 0.0))
+    # without decay, gradients below the front are zero but for rounding, which Adam amplifies
+    options = Inference(
+        6, (0.1, 0.2, 0.3), algorithm, (0.0, 0.1, 0.0) if algorithm is Algorithm.gd else (0.1, 0.2, 0.3)
+    )
     engine = Engine(net, weights, 4, options)
     learned = engine.learn(x, y)
     alone = infer(net, weights, x, y, replace(options, front=False))
     tolerance = 1e-6 if algorithm is Algorithm.adam else 1e-13
-    torch.testing.assert_close(engine.z.transpose(0, 1), alone.z, rtol=tolerance, atol=tolerance)
+    torch.testing.assert_close(engine.activities, alone.z, rtol=tolerance, atol=tolerance)
     for found, expected in zip(learned, weight_gradient(net, weights, alone.z, x, y), strict=True):
         torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 

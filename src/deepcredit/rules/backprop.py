@@ -54,18 +54,21 @@ class Engine:
     for every batch and never writes them. On a CUDA device one batch is captured as a graph unless `graph=False`.
     """
 
-    def __init__(self, net: MLP, weights: Weights, batch_size: int, *, graph: bool | None = None) -> None:
+    def __init__(self, net: MLP, weights: Weights, batch_size: int, *, graph: bool = True) -> None:
         self.net, self.weights = net, weights
         self.n_members, self.batch_size = weights.n_members, batch_size
         self.x = weights.w_out.new_empty(self.n_members, batch_size, net.input_size)
         self.y = weights.w_out.new_empty(self.n_members, batch_size, net.output_size)
         self.prediction = torch.empty_like(self.y)
-        self.z = weights.w_out.new_empty(net.n_hidden, self.n_members, batch_size, net.width)
+        self.activities = weights.w_out.new_empty(self.n_members, net.n_hidden, batch_size, net.width)
         self.gradient = weights.map(torch.zeros_like)
-        self._graph = Graph(self._learn) if weights.w_out.is_cuda and graph is not False else None
+        self._graph = Graph(self._learn) if weights.w_out.is_cuda and graph else None
 
     def learn(self, x: Tensor, y: Tensor) -> Weights:
-        """Weight gradient for `x` [E, B, D] and `y` [E, B, K], in a buffer; also leaves `prediction` and `z`."""
+        """Weight gradient for `x` [E, B, D] and `y` [E, B, K], in a buffer.
+
+        Also leaves `prediction` [E, B, K], and the `activities` of the forward pass [E, H, B, N].
+        """
         self.x.copy_(x)
         self.y.copy_(y)
         if self._graph is None:
@@ -76,7 +79,7 @@ class Engine:
 
     def _learn(self) -> None:
         z, prediction = feedforward(self.net, self.weights, self.x)
-        self.z.copy_(z.transpose(0, 1))
+        self.activities.copy_(z)
         self.prediction.copy_(prediction)
         of_loss = gradient_at(self.net, self.weights, z, prediction, self.x, self.y)
         for buffer, gradient in zip(self.gradient, of_loss, strict=True):

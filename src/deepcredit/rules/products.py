@@ -1,5 +1,7 @@
 """Float32 matrix products on the CPU by the faster of the two libraries that torch brings.
 
+Inference brings products of its own (`deepcredit.rules.predictive_coding.compiled`); these are all others.
+
 Torch multiplies float32 matrices with MKL, which uses half the width of the vector units of processors that are not
 Intel's. oneDNN uses all of it, and torch hands it float32 products where bfloat16 is allowed inside them. oneDNN takes
 that permission only where the processor has matrix units for bfloat16 (AMX). So the permission is given where a product
@@ -27,20 +29,6 @@ def fast_products() -> Iterator[None]:
         yield
     finally:
         _MATMUL.fp32_precision = before
-
-
-class _SmallProducts:
-    """Within this context products are MKL's again, which starts faster: for products with the output layer."""
-
-    def __enter__(self) -> None:
-        self._before = _MATMUL.fp32_precision
-        _MATMUL.fp32_precision = "ieee"
-
-    def __exit__(self, *_: object) -> None:
-        _MATMUL.fp32_precision = self._before
-
-
-SMALL_PRODUCTS = _SmallProducts()
 
 
 @cache

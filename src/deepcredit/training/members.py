@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from deepcredit.nets.mlp import MLP
 from deepcredit.rules.predictive_coding.energy import NO_PENALTIES, Penalties
-from deepcredit.rules.predictive_coding.inference import Inference
+from deepcredit.rules.predictive_coding.options import Inference
 from deepcredit.schema.networks import Algorithm, Init, Rule
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from deepcredit.training import lightning as pl
 from deepcredit.training.images import ImageData
 from deepcredit.training.members import Member, Recipe
-from deepcredit.training.stack import Stack, stacks
+from deepcredit.training.stack import Stack, parameter_groups, stacks
 
 
 class EnsembleModule(pl.LightningModule):
@@ -29,8 +29,8 @@ class EnsembleModule(pl.LightningModule):
         self.losses = torch.full((len(members),), torch.nan, device=device)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam on all weights, one parameter group a member."""
-        return torch.optim.Adam([group for stack in self.stacks for group in stack.parameter_groups()], fused=True)
+        """Adam on all weights, with each member's own learning rate."""
+        return torch.optim.Adam(parameter_groups(self.stacks), fused=True)
 
     def rows(self) -> Iterator[tuple[Stack, slice]]:
         """Every stack that still trains, and its members' positions in the ensemble."""

@@ -6,13 +6,15 @@ A member's weights, gradients and optimiser state are its own arrays, and on the
 number of a member depends on who else is trained.
 """
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor, nn
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import Weights, predict
 from deepcredit.rules import backprop
-from deepcredit.rules.predictive_coding import inference
+from deepcredit.rules.predictive_coding import engine
 from deepcredit.rules.predictive_coding.energy import NO_PENALTIES, penalty_gradient
 from deepcredit.schema.networks import Rule
 from deepcredit.training.members import Member, Recipe
@@ -39,11 +41,11 @@ class Stack(nn.Module):
         self._parameters_of = [self._own(member) for member in range(len(members))]
         self.frozen = [False] * len(members)
 
-    def _engine(self) -> inference.Engine | backprop.Engine:
+    def _engine(self) -> engine.Engine | backprop.Engine:
         recipe = self.recipe
         if recipe.rule is Rule.bp:
             return backprop.Engine(recipe.net, self.weights, recipe.batch_size)
-        return inference.Engine(recipe.net, self.weights, recipe.batch_size, recipe.inference(self.members))
+        return engine.Engine(recipe.net, self.weights, recipe.batch_size, recipe.inference(self.members))
 
     def _own(self, member: int) -> list[nn.Parameter]:
         """One member's slices of the weights as parameters, their gradients slices of the engine's."""
@@ -55,12 +57,9 @@ class Stack(nn.Module):
                 own.append(parameter)
         return own
 
-    def parameter_groups(self) -> list[dict]:
-        """One group for an optimiser per member, with the member's learning rate."""
-        return [
-            {"params": own, "lr": member.weight_lr}
-            for own, member in zip(self._parameters_of, self.members, strict=True)
-        ]
+    def parameters_of(self) -> Iterator[tuple[float, list[nn.Parameter]]]:
+        """Learning rate and parameters of every member."""
+        return ((m.weight_lr, own) for m, own in zip(self.members, self._parameters_of, strict=True))
 
     @torch.no_grad()
     def learn(self, x: Tensor, y: Tensor) -> Tensor:
@@ -84,7 +83,7 @@ class Stack(nn.Module):
 
     def states(self) -> Tensor:
         """Activities at the end of the last batch's inference (backpropagation: feed-forward), [E, H, B, N]."""
-        return self.engine.z.transpose(0, 1)
+        return self.engine.activities
 
     @torch.no_grad()
     def accuracy(self, x: Tensor, labels: Tensor) -> Tensor:
@@ -112,3 +111,12 @@ def stacks(recipe: Recipe, members: list[Member], device: torch.device) -> list[
     """The members on `device`: all in one stack on a GPU, each its own on the CPU."""
     together = len(members) if device.type == "cuda" else 1
     return [Stack(recipe, members[i : i + together], device) for i in range(0, len(members), together)]
+
+
+def parameter_groups(some: Iterable[Stack]) -> list[dict]:
+    """One group for an optimiser per learning rate: it works through a group at once."""
+    of_rate: dict[float, list[nn.Parameter]] = {}
+    for stack in some:
+        for rate, parameters in stack.parameters_of():
+            of_rate.setdefault(rate, []).extend(parameters)
+    return [{"params": parameters, "lr": rate} for rate, parameters in of_rate.items()]

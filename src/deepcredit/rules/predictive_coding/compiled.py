@@ -1,0 +1,322 @@
+r"""Steps of inference on the CPU, compiled: one sweep over the layers does all that a step does to them.
+
+Shapes: H hidden layers, N width, D input, K output, B batch, a multiple of the numbers in a vector register. One
+member; arrays are C-ordered with samples last, all of one dtype, and so are the numbers passed along.
+
+A sweep goes up. At every layer it computes the error of the layer above, sends it down, and moves the layer, so that
+the weights between two layers are fetched once for both products, and all else is still in the cache when it is needed.
+Every layer is moved by errors at the activities before the step. `lowest` is the lowest hidden layer (from 0; H: none)
+that has an error; the one below it and all above move.
+
+Numba keeps compiled code on disk, and looks at no other file to see whether it is stale: all of it is in this one.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import llvmlite.binding
+import numpy as np
+import torch
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from deepcredit.schema.common import ActFn
+
+#: activation functions as the sweeps know them
+LINEAR, RELU, TANH, SIGMOID = 0, 1, 2, 3
+CODES = {ActFn.linear: LINEAR, ActFn.relu: RELU, ActFn.tanh: TANH, ActFn.sigmoid: SIGMOID}
+#: those whose φ follows z within a sweep; torch has fast ones of the others
+FOLLOWED = (ActFn.linear, ActFn.relu)
+
+
+class Weights(NamedTuple):
+    """Unscaled weights."""
+
+    w_in: np.ndarray  #: [N, D]
+    w_hid: np.ndarray  #: [H-1, N, N]
+    w_out: np.ndarray  #: [K, N]
+
+
+class Layers(NamedTuple):
+    """Buffers."""
+
+    x: np.ndarray  #: [D, B]
+    y: np.ndarray  #: [K, B]
+    z: np.ndarray  #: activities, [H, N, B]
+    phi: np.ndarray  #: φ(z), [H, N, B]; a linear network's is `z`
+    first: np.ndarray  #: prediction of the first layer, [N, B]
+    error: np.ndarray  #: [H, N, B]
+    sent: np.ndarray  #: a Wᵀ e, on its way to the layer below, [N, B]
+    output: np.ndarray  #: ŷ of the feed-forward pass, [K, B]
+    output_error: np.ndarray  #: [K, B]
+
+
+class Kind(NamedTuple):
+    """What does not change from step to step."""
+
+    act_fn: int
+    skips: bool
+    a_in: np.floating
+    a_hid: np.floating
+    a_out: np.floating
+    decay: np.floating  #: activity decay
+
+
+class Adam(NamedTuple):
+    """Numbers of one step of Adam (Kingma & Ba 2015, algorithm 1, its bias corrections in `rate` and `root`)."""
+
+    scale: np.floating  #: 1/B
+    rate: np.floating  #: η / (1 − β₁ᵗ)
+    root: np.floating  #: 1 / √(1 − β₂ᵗ)
+    rest_1: np.floating  #: 1 − β₁
+    beta_2: np.floating
+    rest_2: np.floating  #: 1 − β₂
+    epsilon: np.floating
+
+
+# --- products -----------------------------------------------------------------------------------------------------
+# A tile of the result stays in vector registers while the two factors pass by: a vector of the right factor serves all
+# of its rows, a number of the left factor all of its vectors. The left factor, the weights, is taken as it lies in
+# memory, transposed or not. Libraries rearrange it for every product, and are slower by a tenth to a third for it.
+
+_FEATURES = llvmlite.binding.get_host_cpu_features()
+#: bytes of a vector register of this processor
+VECTOR = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
+#: vectors that a tile's sums fill, out of 32 registers or 16: so many that each waits for none before it
+SUMS = 16 if VECTOR == 64 else 8
+
+
+def lanes(dtype: torch.dtype) -> int:
+    """Numbers of this type in a vector register."""
+    return VECTOR // dtype.itemsize
+
+
+def _tile(rows: int, vectors: int) -> Callable[..., None]:
+    """A function that computes one tile of a product; addresses and strides are whole numbers, in bytes."""
+
+    @intrinsic
+    def tile(_, result, result_row, left, left_row, left_k, right, right_row, n_k, factor):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:  # noqa: ARG001
+            _write_tile(builder, rows, vectors, arguments)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 8, factor), generate
+
+    return tile
+
+
+def _write_tile(builder: ir.IRBuilder, rows: int, vectors: int, arguments: Sequence[ir.Value]) -> None:
+    result, result_row, left, left_row, left_k, right, right_row, n_k, factor = arguments
+    number, whole = factor.type, n_k.type
+    size = 8 if isinstance(number, ir.DoubleType) else 4
+    vector = ir.VectorType(number, VECTOR // size)
+    name = f"llvm.fmuladd.v{vector.count}f{8 * size}"
+    fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), name)
+    places = [(row, v) for row in range(rows) for v in range(vectors)]
+
+    def pointer(base: ir.Value, stride: ir.Value, row: int, v: int, kind: ir.Type) -> ir.Value:
+        address = builder.add(base, builder.mul(stride, whole(row)))
+        return builder.inttoptr(builder.add(address, whole(VECTOR * v)), kind.as_pointer())
+
+    def in_all_lanes(value: ir.Value) -> ir.Value:
+        one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.IntType(32)(0))
+        first = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+        return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), first)
+
+    sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * vector.count)) for _ in places]
+    # k-th row of the right factor, k-th column of the left one
+    row_k, column_k = (cgutils.alloca_once_value(builder, base) for base in (right, left))
+    with cgutils.for_range(builder, n_k):
+        right_k, left_at = builder.load(row_k), builder.load(column_k)
+        across = [builder.load(pointer(right_k, whole(0), 0, v, vector), align=size) for v in range(vectors)]
+        down = [in_all_lanes(builder.load(pointer(left_at, left_row, row, 0, number))) for row in range(rows)]
+        for total, (row, v) in zip(sums, places, strict=True):
+            builder.store(builder.call(fma, [down[row], across[v], builder.load(total)]), total)
+        builder.store(builder.add(right_k, right_row), row_k)
+        builder.store(builder.add(left_at, left_k), column_k)
+    scale = in_all_lanes(factor)
+    for total, (row, v) in zip(sums, places, strict=True):
+        scaled = builder.fmul(scale, builder.load(total))
+        builder.store(scaled, pointer(result, result_row, row, v, vector), align=size)
+
+
+_TILE_4, _TILE_2, _TILE_1 = (_tile(SUMS // vectors, vectors) for vectors in (4, 2, 1))
+_STRIP_4, _STRIP_2, _STRIP_1 = (_tile(1, vectors) for vectors in (4, 2, 1))
+
+_compile = njit(cache=True, nogil=True, error_model="numpy")
+_inline = njit(inline="always", error_model="numpy")
+
+
+@_compile
+def multiply(result, left, right, transposed, factor):  # type: ignore[no-untyped-def]
+    """result ← factor · left right [n, B], for `left` [n, k], or [k, n] if `transposed`, and `right` [k, B]."""
+    n_rows, stride, n_k = len(result), result.strides[0], len(right)
+    a, b, c = left.ctypes.data, right.ctypes.data, result.ctypes.data
+    row_a, k_a = left.strides
+    if transposed:
+        row_a, k_a = k_a, row_a
+    at = 0
+    for vectors in (4, 2, 1):
+        rows = SUMS // vectors
+        whole = n_rows - n_rows % rows
+        while at + vectors * VECTOR <= stride:
+            for row in range(0, whole, rows):
+                where, from_a = c + row * stride + at, a + row * row_a
+                if vectors == 4:
+                    _TILE_4(where, stride, from_a, row_a, k_a, b + at, stride, n_k, factor)
+                elif vectors == 2:
+                    _TILE_2(where, stride, from_a, row_a, k_a, b + at, stride, n_k, factor)
+                else:
+                    _TILE_1(where, stride, from_a, row_a, k_a, b + at, stride, n_k, factor)
+            for row in range(whole, n_rows):
+                where, from_a = c + row * stride + at, a + row * row_a
+                if vectors == 4:
+                    _STRIP_4(where, stride, from_a, row_a, k_a, b + at, stride, n_k, factor)
+                elif vectors == 2:
+                    _STRIP_2(where, stride, from_a, row_a, k_a, b + at, stride, n_k, factor)
+                else:
+                    _STRIP_1(where, stride, from_a, row_a, k_a, b + at, stride, n_k, factor)
+            at += vectors * VECTOR
+
+
+# --- layers -------------------------------------------------------------------------------------------------------
+
+
+@_compile
+def predict(weights, layers, kind, layer):  # type: ignore[no-untyped-def]
+    """Feed-forward z of one hidden layer from the one below, and φ(z) where it is followed."""
+    z, phi = layers.z[layer].reshape(-1), layers.phi[layer].reshape(-1)
+    if layer == 0:
+        multiply(layers.first, weights.w_in, layers.x, False, kind.a_in)
+        predicted = layers.first.reshape(-1)
+    else:
+        multiply(layers.sent, weights.w_hid[layer - 1], layers.phi[layer - 1], False, kind.a_hid)
+        predicted = layers.sent.reshape(-1)
+    if kind.skips and layer > 0:
+        below = layers.z[layer - 1].reshape(-1)
+        for i in range(len(z)):
+            _put(kind, z, phi, i, predicted[i] + below[i])
+    else:
+        for i in range(len(z)):
+            _put(kind, z, phi, i, predicted[i])
+
+
+@_compile
+def read_out(weights, layers, kind):  # type: ignore[no-untyped-def]
+    """Output of the feed-forward pass."""
+    multiply(layers.output, weights.w_out, layers.phi[-1], False, kind.a_out)
+
+
+@_compile
+def find_errors(weights, layers, kind, lowest):  # type: ignore[no-untyped-def]
+    """Errors of the output and of the hidden layers from `lowest` up."""
+    _find_output_error(weights, layers, kind)
+    for layer in range(lowest, len(layers.z)):
+        _find_error(weights, layers, kind, layer)
+
+
+@_compile
+def descend(weights, layers, kind, lowest, rate):  # type: ignore[no-untyped-def]
+    """A step of gradient descent, z ← z − B rate ∂F/∂z. `rate` is η/B."""
+    for layer in range(_begin_sweep(weights, layers, kind, lowest), len(layers.z)):
+        z, phi, sent, error, above, joined = _send_down(weights, layers, kind, layer)
+        for i in range(len(z)):
+            downhill = _downhill(kind, z[i], phi[i], sent[i], error[i], above[i], joined)
+            _put(kind, z, phi, i, z[i] + rate * downhill)
+
+
+@_compile
+def descend_by_adam(weights, layers, kind, lowest, adam, first_moment, second_moment):  # type: ignore[no-untyped-def]
+    """A step of Adam, whose moments are [H, N, B]."""
+    for layer in range(_begin_sweep(weights, layers, kind, lowest), len(layers.z)):
+        z, phi, sent, error, above, joined = _send_down(weights, layers, kind, layer)
+        first, second = first_moment[layer].reshape(-1), second_moment[layer].reshape(-1)
+        for i in range(len(z)):
+            gradient = -adam.scale * _downhill(kind, z[i], phi[i], sent[i], error[i], above[i], joined)
+            first[i] += adam.rest_1 * (gradient - first[i])
+            second[i] = adam.beta_2 * second[i] + adam.rest_2 * (gradient * gradient)
+            _put(kind, z, phi, i, z[i] - adam.rate * first[i] / (adam.root * np.sqrt(second[i]) + adam.epsilon))
+
+
+@_compile
+def _begin_sweep(weights, layers, kind, lowest):  # type: ignore[no-untyped-def]
+    """The output's error, and that of the lowest layer that moves, which is returned."""
+    _find_output_error(weights, layers, kind)
+    if lowest == 0:
+        _find_error(weights, layers, kind, 0)
+        return 0
+    layers.error[lowest - 1] = 0
+    return lowest - 1
+
+
+@_compile
+def _find_output_error(weights, layers, kind):  # type: ignore[no-untyped-def]
+    multiply(layers.output_error, weights.w_out, layers.phi[-1], False, kind.a_out)
+    error, y = layers.output_error.reshape(-1), layers.y.reshape(-1)
+    for i in range(len(y)):
+        error[i] = y[i] - error[i]
+
+
+@_compile
+def _find_error(weights, layers, kind, layer):  # type: ignore[no-untyped-def]
+    """e = z − ẑ of one hidden layer."""
+    z, error = layers.z[layer].reshape(-1), layers.error[layer].reshape(-1)
+    if layer == 0:
+        first = layers.first.reshape(-1)
+        for i in range(len(z)):
+            error[i] = z[i] - first[i]
+        return
+    multiply(layers.error[layer], weights.w_hid[layer - 1], layers.phi[layer - 1], False, kind.a_hid)
+    if kind.skips:
+        below = layers.z[layer - 1].reshape(-1)
+        for i in range(len(z)):
+            error[i] = z[i] - error[i] - below[i]
+    else:
+        for i in range(len(z)):
+            error[i] = z[i] - error[i]
+
+
+@_compile
+def _send_down(weights, layers, kind, layer):  # type: ignore[no-untyped-def]
+    """Find the error above a layer and send it down; all that moves the layer, as [N B].
+
+    That is z, φ, a Wᵀ e of the layer above, its own error, and the error above, which skips add if the last is true.
+    """
+    top = layer == len(layers.z) - 1
+    if top:
+        multiply(layers.sent, weights.w_out, layers.output_error, True, kind.a_out)
+    else:
+        _find_error(weights, layers, kind, layer + 1)
+        multiply(layers.sent, weights.w_hid[layer], layers.error[layer + 1], True, kind.a_hid)
+    above = layer if top else layer + 1
+    return (
+        layers.z[layer].reshape(-1),
+        layers.phi[layer].reshape(-1),
+        layers.sent.reshape(-1),
+        layers.error[layer].reshape(-1),
+        layers.error[above].reshape(-1),
+        kind.skips and not top,
+    )
+
+
+@_inline
+def _downhill(kind, z, phi, sent, error, above, joined):  # type: ignore[no-untyped-def]
+    """−B ∂F/∂z of one activity."""
+    if kind.act_fn == LINEAR:
+        pulled = sent
+    elif kind.act_fn == RELU:
+        pulled = sent if phi > 0 else sent - sent
+    elif kind.act_fn == TANH:
+        pulled = sent - sent * phi * phi
+    else:
+        pulled = sent * (phi - phi * phi)
+    return (pulled + above if joined else pulled) - error - kind.decay * z
+
+
+@_inline
+def _put(kind, z, phi, i, new):  # type: ignore[no-untyped-def]
+    z[i] = new
+    if kind.act_fn == RELU:
+        phi[i] = new if new > 0 else new - new
