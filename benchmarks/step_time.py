@@ -117,8 +117,7 @@ class Stopwatch:
 
 def this_engine(shape: Shape, n_members: int, device: str, graph: bool) -> Step:
     """A training step as the Lightning module takes it, without Lightning."""
-    init = Init.standard if shape.parameterisation is Parameterisation.sp else Init.standard_gauss
-    recipe = Recipe(shape.net, init, 1.0, Rule.pc, BATCH, steps=shape.steps)
+    recipe = Recipe(shape.net, initial(shape), 1.0, Rule.pc, BATCH, steps=shape.steps)
     members = [Member(seed, WEIGHT_LR, shape.activity_lr) for seed in range(n_members)]
     together = stacks(recipe, members, torch.device(device))
     if not graph:
@@ -133,6 +132,11 @@ def this_engine(shape: Shape, n_members: int, device: str, graph: bool) -> Step:
         optimiser.step()
 
     return step
+
+
+def initial(shape: Shape) -> Init:
+    """Initial weights that go with the parameterisation."""
+    return Init.standard if shape.parameterisation is Parameterisation.sp else Init.standard_gauss
 
 
 def repeated(step: Step, times: int) -> Step:

@@ -27,7 +27,7 @@ def test_every_cell_of_the_paper_has_a_cost_of_its_own(name: str) -> None:
     for cell in cells_of(name, "paper"):
         found = cost.cost(cell.config())
         assert found.memory_bytes > cost.PROCESS_BYTES
-        assert found.operations > 0 or cell.kind in ("interference", "linear_regression", "tp_linear")
+        assert found.core_seconds > 0 or cell.kind in ("interference", "linear_regression", "tp_linear")
 
 
 @pytest.mark.parametrize(
@@ -48,27 +48,29 @@ def test_with_activity_decay_all_layers_move_in_every_step() -> None:
     assert cost._moved_layers(config) == 24
 
 
-def test_operations_are_those_of_the_members() -> None:
-    one = cost.operations(training("model.n_hidden=8"))
-    begin = 0.3 * cost.NOMINAL
-    six = cost.operations(training("model.n_hidden=8", "seed=[0,1,2]", "inference.lr=[0.5,1]"))
-    assert six - begin == pytest.approx(6 * (one - begin))
+def test_what_members_share_is_counted_once() -> None:
+    one = cost.core_seconds(training("model.n_hidden=8"))
+    shared = cost.BATCH * training().data.n_steps
+    six = cost.core_seconds(training("model.n_hidden=8", "seed=[0,1,2]", "inference.lr=[0.5,1]"))
+    assert six - shared == pytest.approx(6 * (one - shared))
 
 
-def test_backpropagation_needs_three_products_a_layer() -> None:
-    """Forward, gradient of the activities, gradient of the weights: 6 B N² operations a layer more."""
-    shallow, deep = (
-        cost.operations(training("rule=bp", "data.max_steps=10000", f"model.n_hidden={h}", "model.width=4096"))
-        for h in (8, 9)
-    )
-    products = 10_000 * 6 * 64 * 4096**2
-    update = 10_000 * cost.PASS * 4096**2
-    assert 0.3 * products < deep - shallow - update < products
+def test_operations_are_those_of_the_products() -> None:
+    """A hidden layer more: 2 B N² up, for the gradient and, under backpropagation, down; 4 B N² for every move."""
+    of_layer = 2 * 64 * 4096**2
+    for rule, expected in (("rule=bp", 3 * of_layer), ("inference.max_t=0", 2 * of_layer)):
+        shallow, deep = (
+            cost.operations(training(rule, "data.n_test=64", f"model.n_hidden={h}", "model.width=4096")) for h in (8, 9)
+        )
+        steps, tests = 937, 3 * 2 * 64 * 4096**2
+        assert deep - shallow == pytest.approx(steps * expected + tests)
+    short, long = (cost.operations(training("model.n_hidden=8", f"inference.max_t={t}")) for t in (10, 11))
+    assert long - short == pytest.approx(937 * 8 * 4 * 64 * 512**2)
 
 
 def test_seconds_follow_the_speed_of_the_machine() -> None:
-    work = Cost(operations=1e12, memory_bytes=0.0, kernels=1000.0)
-    assert cpu_seconds(work, 1e11) - cost.CELL_SECONDS == pytest.approx(10.0)
+    work = Cost(core_seconds=20.0, memory_bytes=0.0, operations=1e12, kernels=1000.0)
+    assert cpu_seconds(work, 2.0) - cost.CELL_SECONDS == pytest.approx(10.0)
     assert cuda_seconds(work, 1e12) == pytest.approx(cost.CELL_SECONDS + 1.0 + 1000 * cost.KERNEL_SECONDS)
     assert cuda_seconds(Cost(1.0, 1.0)) is None
 
@@ -77,9 +79,9 @@ def test_a_machine_that_was_not_measured_is_taken_for_the_slowest_that_was(monke
     known: dict = {}
     monkeypatch.setattr(machine, "_known", lambda: known)
     for measured, expected in (
-        ({}, cost.NOMINAL),
-        ({"a": {"cpu": 3e10}, "b": {"cpu": 2e10}}, 2e10),
-        ({"a": {"cpu": 3e10}, machine.socket.gethostname(): {"cpu": 9e10}}, 9e10),
+        ({}, 1.0),
+        ({"a": {"core": 1.5}, "b": {"core": 0.7}}, 0.7),
+        ({"a": {"core": 1.5}, machine.socket.gethostname(): {"core": 3.0}}, 3.0),
     ):
         known.clear()
         known.update(measured)

@@ -61,7 +61,7 @@ def _compute(cell: Cell, trainer: Trainer) -> Path:
     taken = {name: offer for name, offer in offered.items() if name in inspect.signature(run).parameters}
     if "checkpoints" in taken:
         _mention_others(checkpoints)
-    machine.calibrate(machine.CPU if device == machine.CPU else machine.CUDA)
+    machine.calibrate(machine.CORE if device == "cpu" else machine.CUDA)
     started, started_cpu = time.perf_counter(), time.process_time()
     dataset = run(config, **taken)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - started_cpu

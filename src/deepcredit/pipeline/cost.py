@@ -1,11 +1,10 @@
-"""What a cell costs, from its config: floating-point operations, memory, and from them seconds on a device.
+"""What a cell costs, from its config: seconds of a core, floating-point operations, memory; from them, time on a device.
 
 By this, jobs are given their share of the work, and their limits on a cluster. Estimates are kept apart from the
 experiments, so that a better one makes no array stale.
 
-Operations are counted in the unit of a core that does `NOMINAL` of them in a second: more are counted for work that
-memory or calls slow down, fewer for the large products that run faster than that. `deepcredit.pipeline.machine`
-measures how much faster or slower than this a machine is.
+Seconds are those of the nominal core, on which the numbers below were measured. `deepcredit.pipeline.machine` measures
+how much faster or slower than that a machine is.
 """
 
 from dataclasses import dataclass
@@ -23,11 +22,8 @@ from deepcredit.schema.pc_training import PcTraining
 from deepcredit.schema.target_alignment import TargetAlignment
 from deepcredit.schema.tp_learned_inverse import TpDataset, TpLearnedInverse, TpLearnedRule
 
-#: what a cell costs beside its arithmetic (seconds), and operations a second of the nominal core
-CELL_SECONDS, NOMINAL = 0.3, 5e10
-
-#: a call of torch, and a pass over one number that is not in the cache, in operations of the nominal core
-CALL, PASS = 1.5e5, 25.0
+#: seconds that any cell takes
+CELL_SECONDS = 0.05
 
 #: memory of Python, torch and a data set, in bytes
 PROCESS_BYTES = 1.5 * 2**30
@@ -39,33 +35,38 @@ KERNEL_SECONDS, CUDA_OPERATIONS = 4e-6, 2e13
 
 @dataclass(frozen=True)
 class Cost:
-    """What a cell asks of a machine. `kernels` is None where the work is done on the CPU in any case."""
+    """What a cell asks of a machine."""
 
-    operations: float
+    core_seconds: float  #: of the nominal core
     memory_bytes: float
+    #: float32 operations of its matrix products, and kernels, on a CUDA device; None where it makes no use of one
+    operations: float | None = None
     kernels: float | None = None
 
 
 def cost(config: Experiment) -> Cost:
     """What the cell with this config asks of a machine."""
-    return Cost(operations(config), PROCESS_BYTES + memory(config), kernels(config))
+    memory_bytes = PROCESS_BYTES + memory(config)
+    if isinstance(config, PcTraining):
+        return Cost(core_seconds(config), memory_bytes, operations(config), kernels(config))
+    return Cost(core_seconds(config), memory_bytes)
 
 
-def cpu_seconds(of: Cost, operations_per_second: float = NOMINAL) -> float:
-    """Seconds that one core of this speed is expected to compute."""
-    return CELL_SECONDS + of.operations / operations_per_second
+def cpu_seconds(of: Cost, speed: float = 1.0) -> float:
+    """Seconds that one core is expected to compute, which is so many times as fast as the nominal one."""
+    return CELL_SECONDS + of.core_seconds / speed
 
 
 def cuda_seconds(of: Cost, operations_per_second: float = CUDA_OPERATIONS) -> float | None:
     """Seconds that a CUDA device is expected to compute; None for work that is not done there."""
-    if of.kernels is None:
+    if of.operations is None or of.kernels is None:
         return None
     return CELL_SECONDS + KERNEL_SECONDS * of.kernels + of.operations / operations_per_second
 
 
 @singledispatch
-def operations(config: Experiment) -> float:  # noqa: ARG001 - the kinds below are told apart by it
-    """Operations of a cell."""
+def core_seconds(config: Experiment) -> float:  # noqa: ARG001 - the kinds below are told apart by it
+    """Seconds of the nominal core for a cell."""
     return 0.0
 
 
@@ -75,22 +76,20 @@ def memory(config: Experiment) -> float:  # noqa: ARG001
     return 2**28
 
 
-@singledispatch
-def kernels(config: Experiment) -> float | None:  # noqa: ARG001
-    """Kernels that a CUDA device starts one after the other; None where it is not used."""
-    return None
-
-
 # --- training on images -------------------------------------------------------------------------------------------
+# Seconds were fitted to the processor time of 138 trainings (widths 32 to 1024, 8 to 128 hidden layers, up to 500
+# steps of inference): the estimates were 0.73 to 1.28 of what was measured.
 
-
-def _products(rows: float, width: int, n_matrices: float) -> float:
-    """Products of [rows, N] with `n_matrices` matrices [N, N]; the wider, the nearer to the peak of a core."""
-    return 2 * rows * width**2 * n_matrices * (0.33 + 48 / width)
-
-
-def _images_in(rows: float, width: int) -> float:
-    return 2 * rows * (IMAGE_SIZE + N_CLASSES) * width * 0.6
+#: of an operation in the products of inference, in other products of a training, and in those of a test
+INFERRED, LEARNED, TESTED = 8.0e-12, 2.0e-11, 5.5e-12
+#: of an activity that moves; by Adam, that much more; of tanh and its like
+MOVED, MOVED_BY_ADAM, TANH = 7.8e-10, 1.6e-9, 2.9e-9
+#: of a step of inference, or of a layer's feed-forward pass: the calls
+CALLS = 1.0e-5
+#: of updating a weight, and of drawing its first value; of a batch, for a member and for all together
+UPDATED, DRAWN, MEMBER, BATCH = 7.4e-10, 1.4e-7, 4.3e-4, 4.0e-4
+#: of a layer in backpropagation; of an activity in a test
+BACKPROPAGATED, TESTED_ACTIVITY = 1.0e-4, 3.3e-9
 
 
 def _moved_layers(config: PcTraining) -> float:
@@ -113,27 +112,73 @@ def _n_weights(config: PcTraining) -> int:
     return width * (IMAGE_SIZE + N_CLASSES) + (config.model.n_hidden - 1) * width**2
 
 
-@operations.register
+def _n_tests(config: PcTraining) -> int:
+    return config.data.n_steps // config.data.test_every
+
+
+def _pass(config: PcTraining) -> float:
+    """Operations of one product with every weight for a batch."""
+    return 2 * config.data.batch_size * _n_weights(config)
+
+
+def _inference(config: PcTraining) -> float:
+    """Operations of a member's inference for a batch: two products with the weights of every layer that moves."""
+    return 4 * config.data.batch_size * config.model.width**2 * _moved_layers(config)
+
+
+@core_seconds.register
 def _(config: PcTraining) -> float:
-    n_hidden, width, rows = config.model.n_hidden, config.model.width, config.data.batch_size
-    adam = config.inference.algorithm is Algorithm.adam
-    moved = _moved_layers(config)
-    inference = _products(rows, width, 2 * moved) + moved * rows * width * (150 if adam else 50)
-    inference += config.max_t * (12 + 8 * adam) * CALL * (config.rule is Rule.pc)
-    passes = _products(rows, width, (3 if config.rule is Rule.bp else 2) * n_hidden) + 3 * _images_in(rows, width)
-    update = PASS * _n_weights(config) + 30 * n_hidden * CALL + 20 * CALL
-    tests = config.data.n_steps // config.data.test_every
-    n_test = config.data.n_test
-    tested = _products(n_test, width, n_hidden) + _images_in(n_test, width) + 20 * n_test * width * n_hidden
-    hessian = (tests + 1) * _condition_number(n_hidden, width) if config.record.condition_number else 0.0
-    # Lightning takes its time to begin
-    begin = 0.3 * NOMINAL
-    return begin + _n_members(config) * (config.data.n_steps * (inference + passes + update) + tests * tested + hessian)
+    steps, members = config.data.n_steps, _n_members(config)
+    infer = _backpropagation_seconds if config.rule is Rule.bp else _inference_seconds
+    a_step = MEMBER + UPDATED * _n_weights(config) + LEARNED * _pass(config) + infer(config)
+    own = DRAWN * _n_weights(config) + steps * a_step + _n_tests(config) * _test_seconds(config)
+    if config.record.condition_number:
+        own += (1 + _n_tests(config)) * _condition_seconds(config.model.n_hidden, config.model.width)
+    return steps * BATCH + members * own
 
 
-def _condition_number(n_hidden: int, width: int) -> float:
+def _inference_seconds(config: PcTraining) -> float:
+    """Of a member's feed-forward pass and inference for a batch."""
+    n_hidden, moved = config.model.n_hidden, _moved_layers(config)
+    activities = config.data.batch_size * config.model.width
+    an_activity = MOVED + MOVED_BY_ADAM * (config.inference.algorithm is Algorithm.adam)
+    seconds = INFERRED * (_inference(config) + _pass(config)) + CALLS * (config.max_t + n_hidden)
+    seconds += an_activity * moved * activities
+    if config.model.act_fn not in (ActFn.linear, ActFn.relu):
+        seconds += TANH * (moved + n_hidden) * activities
+    return seconds
+
+
+def _backpropagation_seconds(config: PcTraining) -> float:
+    """Of a member's passes up and down for a batch."""
+    return 2 * LEARNED * _pass(config) + BACKPROPAGATED * config.model.n_hidden
+
+
+def _test_seconds(config: PcTraining) -> float:
+    width, n_hidden = config.model.width, config.model.n_hidden
+    products, activities = 2 * (n_hidden * width**2 + IMAGE_SIZE * width), n_hidden * width
+    return config.data.n_test * (TESTED * products + TESTED_ACTIVITY * activities)
+
+
+def _condition_seconds(n_hidden: int, width: int) -> float:
     """Blocks of the activity Hessian in float64, their factors, and the two ends of the spectrum."""
-    return 40 * n_hidden * width**3 + 1.2e4 * n_hidden * width**2 + 3000 * CALL
+    return n_hidden * (1.5e-3 + 1.5e-7 * width**2 + 1.2e-9 * width**3)
+
+
+def operations(config: PcTraining) -> float:
+    """Float32 operations of all products of a cell."""
+    passes = 3 if config.rule is Rule.bp else 2
+    tested = 2 * config.data.n_test * _n_weights(config) * _n_tests(config)
+    a_step = _inference(config) + passes * _pass(config)
+    return _n_members(config) * (config.data.n_steps * a_step + tested)
+
+
+def kernels(config: PcTraining) -> float:
+    """Kernels that a CUDA device starts one after the other, those of condition numbers among them."""
+    inference = 8.0 * config.max_t if config.rule is Rule.pc else 0.0
+    hessians = (_n_tests(config) + 1) * _n_members(config) * 2e4 if config.record.condition_number else 0.0
+    a_step = inference + 6.0 * config.model.n_hidden + 100.0
+    return config.data.n_steps * a_step + _n_tests(config) * 2000.0 + hessians
 
 
 @memory.register
@@ -146,14 +191,6 @@ def _(config: PcTraining) -> float:
     # members are trained in as many parts as the memory asks for
     together = max(each, min(_n_members(config) * each, 0.8 * 2**30 * config.trainer.memory_gib))
     return images + blocks + together
-
-
-@kernels.register
-def _(config: PcTraining) -> float:
-    inference = 8.0 * config.max_t if config.rule is Rule.pc else 0.0
-    tests = config.data.n_steps // config.data.test_every
-    hessians = (tests + 1) * _n_members(config) * 2e4 if config.record.condition_number else 0.0
-    return config.data.n_steps * (inference + 6.0 * config.model.n_hidden + 100.0) + tests * 2000.0 + hessians
 
 
 # --- the others ---------------------------------------------------------------------------------------------------
@@ -178,72 +215,72 @@ def _(config: EquilibriumTraining) -> float:
     return 8.0 * (6 * (width * IMAGE_SIZE + n_hidden * width**2) + 20 * n_hidden * width * config.data.batch_size)
 
 
-@operations.register
+@core_seconds.register
 def _(config: TargetAlignment) -> float:
-    # a step of inference on these small matrices takes about as long as two million operations
     members = len(config.seed) * len(config.model.act_fn)
-    a_layer = 4 * members * config.data.batch_size * config.model.width**2 + 2e6
+    a_layer = 3.5e-5 + 1e-10 * members * config.data.batch_size * config.model.width**2
     return config.inference.n_steps * config.model.num_layers * a_layer
 
 
-@operations.register
+@core_seconds.register
 def _(config: TpLearnedInverse) -> float:
-    n_inputs, n_samples = (784, 55_000) if config.data.dataset is TpDataset.mnist else (2, 2_500)
-    weights = n_inputs * config.model.width + (config.model.num_layers - 2) * config.model.width**2
-    passes = 6 if config.rule.rule is TpLearnedRule.BP else 12
-    trained = config.optimizer.n_steps * (passes * config.data.batch_size * weights + 5e6)
-    recorded = config.optimizer.n_steps // config.optimizer.record_every * n_samples * weights
-    return len(config.seed) * (trained + recorded)
+    n_inputs = IMAGE_SIZE if config.data.dataset is TpDataset.mnist else 2
+    width, n_layers = config.model.width, config.model.num_layers
+    a_pass = config.data.batch_size * (n_inputs * width + (n_layers - 2) * width**2)
+    calls = 3.7e-4 if config.rule.rule is TpLearnedRule.BP else 1e-3
+    return len(config.seed) * config.optimizer.n_steps * (calls + 7.5e-11 * a_pass)
 
 
-@operations.register
+@core_seconds.register
 def _(config: FeatureSpeed) -> float:
     return _residual(config, config.model.num_layers)
 
 
-@operations.register
+@core_seconds.register
 def _(config: FeatureSpeedDepth) -> float:
     return _residual(config, sum(config.model.num_layers))
 
 
 def _residual(config: FeatureSpeed | FeatureSpeedDepth, layers: int) -> float:
-    # drawing a weight takes as long as some hundred operations; passes are bound by memory
+    # two weights are drawn for every pass over them
     members = len(config.model.branch_scale) * len(config.rule.updated)
-    return len(config.seed) * layers * config.model.width**2 * (300.0 + 40.0 * members)
+    return len(config.seed) * layers * config.model.width**2 * (8e-9 + 4e-10 * members)
 
 
-@operations.register
+@core_seconds.register
 def _(config: DeepLinear) -> float:
     members = len(config.seed) * len(config.optimizer.lr) * len(config.model.init_scale)
-    return members * config.optimizer.epochs * 1e6
+    return members * config.optimizer.epochs * 2e-5
 
 
-@operations.register
+@core_seconds.register
 def _(config: ActivityHessian) -> float:
-    # Lanczos and probing, then the dense spectra of the slices; a small matrix costs about 2e7 in calls alone
+    # extreme eigenvalues of every matrix, then the dense spectra of the slices
     model, data = config.model, config.data
     sizes = [(n, h) for n in model.width for h in model.n_hidden]
-    some = sum(2e7 + 6 * h * n**3 + 1500 * h * n**2 for n, h in sizes)
-    whole = sum((n * h) ** 3 * 4 for n, h in sizes if n == data.slice_width or h == data.slice_n_hidden)
+    some = sum(h * (3e-4 + 2.4e-9 * n**3) for n, h in sizes)
+    whole = sum(1e-10 * (n * h) ** 3 for n, h in sizes if n == data.slice_width or h == data.slice_n_hidden)
     matrices = len(model.act_fn) + (len(MATRICES) - 1) * (ActFn.linear in model.act_fn)
     return len(config.seed) * matrices * (some + whole)
 
 
-@operations.register
+@core_seconds.register
 def _(config: EquilibriumTraining) -> float:
-    model = config.model
+    model, rows = config.model, config.data.batch_size
     exact = model.act_fn is ActFn.linear
-    products = 1 if exact else 150
-    per_step = sum(
-        2e7 + products * model.n_hidden * (1e6 + 40 * n * (n if exact else config.data.batch_size * n / 8))
-        for n in model.width
-    )
-    return len(config.seed) * config.optimizer.n_steps * per_step
+
+    def a_step(width: int) -> float:
+        if exact:
+            return 5e-4 + model.n_hidden * (1e-5 + 1e-9 * width**2) + 1.3e-8 * width * IMAGE_SIZE
+        # so many products until the gradient is small
+        return 100 * model.n_hidden * (1e-4 + 4e-10 * rows * width**2 / 10)
+
+    return len(config.seed) * config.optimizer.n_steps * sum(a_step(width) for width in model.width)
 
 
-@operations.register
+@core_seconds.register
 def _(config: ForwardPass) -> float:
     model = config.model
-    a_layer = 2e6 + model.width**2 * (6 * config.data.batch_size + 400)
+    a_layer = 1e-5 + model.width**2 * (2e-11 * config.data.batch_size + 1.3e-8)
     members = len(config.seed) * len(model.act_fn) * len(config.optimizer.name)
     return members * config.optimizer.n_steps * sum(model.num_layers) * a_layer

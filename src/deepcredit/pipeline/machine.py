@@ -1,6 +1,6 @@
 """How fast this machine is, measured once in a moment and kept in `results/cache/machines.json` by the host's name.
 
-`deepcredit.pipeline.cost` counts operations of a nominal core; the speed says how many of them a core here does.
+`deepcredit.pipeline.cost` counts seconds of a nominal core; the speed says how many of them a core here does in one.
 """
 
 import json
@@ -11,29 +11,32 @@ from pathlib import Path
 from typing import Any
 
 from deepcredit.pipeline import paths
-from deepcredit.pipeline.cost import CUDA_OPERATIONS, NOMINAL
+from deepcredit.pipeline.cost import CUDA_OPERATIONS
 from deepcredit.pipeline.files import write_text
 
 #: CPU seconds that a nominal core takes for the sample of work
-NOMINAL_SAMPLE = 0.011
+NOMINAL_SAMPLE = 0.014
 
-CPU, CUDA = "cpu", "cuda"
+CORE, CUDA = "core", "cuda"
 
 
 @cache
-def speed(device: str = CPU) -> float:
-    """Operations a second of this machine; where it was not measured, of the slowest that was, or a nominal one."""
+def speed(device: str = CORE) -> float:
+    """Of a core here beside a nominal one, or operations a second of a CUDA device.
+
+    Where it was not measured, that of the slowest machine that was, or the nominal one.
+    """
     known = _known()
     own = known.get(socket.gethostname(), {}).get(device)
     others = [speeds[device] for speeds in known.values() if device in speeds]
-    return own or min(others, default=NOMINAL if device == CPU else CUDA_OPERATIONS)
+    return own or min(others, default=1.0 if device == CORE else CUDA_OPERATIONS)
 
 
-def calibrate(device: str = CPU) -> None:
+def calibrate(device: str = CORE) -> None:
     """Measure this machine, unless that was done. Imports torch; on the CPU with as many threads as torch uses."""
     if device in _known().get(socket.gethostname(), {}):
         return
-    found = _measure_cpu() if device == CPU else _measure_cuda()
+    found = _measure_cpu() if device == CORE else _measure_cuda()
     known = _known()
     known.setdefault(socket.gethostname(), {})[device] = found
     write_text(_path(), json.dumps(known, indent=1, sort_keys=True) + "\n")
@@ -53,14 +56,17 @@ def _known() -> dict[str, dict[str, float]]:
 def _measure_cpu() -> float:
     import torch
 
+    from deepcredit.rules.products import fast_products
+
     z, w = torch.ones(8, 64, 128), torch.full((8, 128, 128), 1e-3)
     taken = []
-    for _ in range(7):
-        started = time.process_time()
-        for _ in range(40):
-            z = torch.tanh(z @ w)
-        taken.append(time.process_time() - started)
-    return NOMINAL * NOMINAL_SAMPLE / min(taken)
+    with fast_products():
+        for _ in range(7):
+            started = time.process_time()
+            for _ in range(40):
+                z = torch.tanh(z @ w)
+            taken.append(time.process_time() - started)
+    return NOMINAL_SAMPLE / min(taken)
 
 
 def _measure_cuda() -> float:

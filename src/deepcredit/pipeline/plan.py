@@ -18,7 +18,7 @@ from deepcredit.pipeline import fingerprint, paths
 from deepcredit.pipeline.address import address
 from deepcredit.pipeline.cost import Cost, cost, cpu_seconds, cuda_seconds
 from deepcredit.pipeline.files import write_text
-from deepcredit.pipeline.machine import CPU, CUDA, speed
+from deepcredit.pipeline.machine import CORE, CUDA, speed
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _planned_cell(tree: dict[str, Any], codes: dict[str, str]) -> PlannedCell:
         paths.relative(path),
         tree["command"],
         tuple(tree["overrides"]),
-        cpu_seconds(of, speed(CPU)),
+        cpu_seconds(of, speed(CORE)),
         cuda_seconds(of, speed(CUDA)),
         of.memory_bytes,
         (dataset,) if dataset in DATASETS else (),

@@ -3,6 +3,7 @@
 The order is a function of a member's seed and the epoch alone, so that training can begin again at any step.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,12 @@ class ImageData:
     test_labels: Tensor
 
     @classmethod
+    @functools.lru_cache(maxsize=2)
     def load(cls, dataset: str, device: torch.device | str = "cpu", root: Path | None = None) -> "ImageData":
-        """Read a data set of `deepcredit.data.mnist`. Raises `UserError` where its files are missing or damaged."""
+        """Read a data set of `deepcredit.data.mnist`; nobody may write to it, since the next caller gets the same.
+
+        Raises `UserError` where its files are missing or damaged.
+        """
         images = mnist.load(dataset, root)
         labels = torch.from_numpy(images.train_labels)
         return cls(

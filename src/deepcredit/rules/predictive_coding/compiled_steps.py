@@ -15,6 +15,9 @@ from deepcredit.rules.predictive_coding.state import BETA_1, BETA_2, EPSILON, St
 from deepcredit.schema.common import ActFn
 from deepcredit.schema.networks import Algorithm
 
+#: torch shares element-wise work on more numbers than this among its threads
+TORCH_GRAIN = 32768
+
 
 class CompiledSteps:
     """Steps of some samples of a batch, one sweep each.
@@ -42,7 +45,7 @@ class CompiledSteps:
         self._columns(self._layers.y).copy_(y[0, self._samples].T)
         for layer in range(self._n_hidden):
             compiled.predict(self._weights, self._layers, self._kind, layer)
-            self._activate(layer)
+            self._activate(layer, layer + 1)
         compiled.read_out(self._weights, self._layers, self._kind)
         for moment in self._moments:
             moment.fill(0)
@@ -54,8 +57,7 @@ class CompiledSteps:
         else:
             rate = self._number(self._rate / self._batch_size)
             compiled.descend(self._weights, self._layers, self._kind, lowest, rate)
-        for layer in range(max(0, lowest - 1), self._n_hidden):
-            self._activate(layer)
+        self._activate(max(0, lowest - 1), self._n_hidden)
         return True
 
     def settle(self, lowest: int) -> State:
@@ -70,11 +72,16 @@ class CompiledSteps:
         """Those of samples; a view."""
         return torch.from_numpy(array)[..., : self._samples.stop - self._samples.start]
 
-    def _activate(self, layer: int) -> None:
-        """φ(z) where the sweeps leave it to torch. One layer is too little for torch to wake other threads."""
-        if self._act_fn not in compiled.FOLLOWED:
-            z, phi = (torch.from_numpy(array[layer]) for array in (self._layers.z, self._layers.phi))
-            activate(self._act_fn, z, out=phi)
+    def _activate(self, first: int, last: int) -> None:
+        """φ(z) of the layers from `first` to before `last`, where the sweeps leave it to torch."""
+        if self._act_fn in compiled.FOLLOWED:
+            return
+        z, phi = self._layers.z, self._layers.phi
+        # so little at a time that torch wakes no threads: others infer other samples
+        some = max(1, TORCH_GRAIN // z[0].size)
+        for layer in range(first, last, some):
+            layers = slice(layer, min(layer + some, last))
+            activate(self._act_fn, torch.from_numpy(z[layers]), out=torch.from_numpy(phi[layers]))
 
     def _adam(self, t: int) -> compiled.Adam:
         rate, root = self._rate / (1 - BETA_1 ** (t + 1)), (1 - BETA_2 ** (t + 1)) ** -0.5
