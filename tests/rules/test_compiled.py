@@ -75,3 +75,31 @@ def test_one_member_on_the_cpu_is_compiled_unless_its_gradient_is_watched() -> N
     for members, tolerance, expected in (([0], None, True), ([0], 1e-3, False), ([0, 1], None, False)):
         engine = Engine(net, draw_weights(net, Init.standard, members), 4, Inference(2, 0.1, tolerance=tolerance))
         assert isinstance(engine._parts[0], CompiledSteps) == expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("act_fn", "exact"), [(ActFn.tanh, np.tanh), (ActFn.sigmoid, lambda z: 1 / (1 + np.exp(-z)))])
+def test_activation_functions_are_right_to_the_last_places(dtype: type[np.floating], act_fn: ActFn, exact) -> None:
+    rng = np.random.default_rng(2)
+    special = [0.0, -0.0, 1e-30, 0.3466, -0.3466, 7.9, 20.0, -50.0, 1e30, np.inf, -np.inf]
+    z = np.concatenate([rng.normal(size=5000), 10 * rng.normal(size=1000), special]).astype(dtype)
+    phi, number = np.empty_like(z), dtype
+    kind = compiled.Kind(compiled.CODES[act_fn], False, number(1), number(1), number(1), decay=number(0), zero=number(0))
+    compiled._activate(kind, z, phi)
+    with np.errstate(over="ignore"):
+        expected = exact(z.astype(np.longdouble))
+    # relative for tanh; the sigmoid is ½ + ½ tanh, so its smallest values are as exact as ½ is
+    scale = np.abs(expected) if act_fn is ActFn.tanh else np.maximum(expected, 0.5)
+    assert (np.abs(phi - expected) <= 2.5 * np.finfo(dtype).eps * scale).all()
+    assert np.signbit(phi[z == 0]).tolist() == ([False, True] if act_fn is ActFn.tanh else [False, False])
+
+
+@pytest.mark.parametrize("act_fn", [ActFn.linear, ActFn.tanh, ActFn.relu, ActFn.sigmoid])
+def test_what_is_not_a_number_stays_so(act_fn: ActFn) -> None:
+    """A run that has diverged must not look as if it had not."""
+    net = MLP(6, 5, 2, 3, act_fn)
+    weights = draw_weights(net, Init.standard, [0])
+    weights.w_in[0, 0, 0] = torch.nan
+    engine = Engine(net, weights, 4, Inference(3, 0.1))
+    engine.infer(torch.ones(1, 4, 6), torch.ones(1, 4, 3))
+    assert engine.prediction.isnan().all()

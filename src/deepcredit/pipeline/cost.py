@@ -1,4 +1,4 @@
-"""What a cell costs, from its config: seconds of a core, floating-point operations, memory; from them, time on a device.
+"""What a cell costs, from its config: seconds of a core, operations, memory; and from them, time on a device.
 
 By this, jobs are given their share of the work, and their limits on a cluster. Estimates are kept apart from the
 experiments, so that a better one makes no array stale.
@@ -83,11 +83,11 @@ def memory(config: Experiment) -> float:  # noqa: ARG001
 #: of an operation in the products of inference, in other products of a training, and in those of a test
 INFERRED, LEARNED, TESTED = 8.0e-12, 2.0e-11, 5.5e-12
 #: of an activity that moves; by Adam, that much more; of tanh and its like
-MOVED, MOVED_BY_ADAM, TANH = 7.8e-10, 1.6e-9, 2.9e-9
+MOVED, MOVED_BY_ADAM, TANH = 7.8e-10, 1.2e-9, 5e-10
 #: of a step of inference, or of a layer's feed-forward pass: the calls
 CALLS = 1.0e-5
 #: of updating a weight, and of drawing its first value; of a batch, for a member and for all together
-UPDATED, DRAWN, MEMBER, BATCH = 7.4e-10, 1.4e-7, 4.3e-4, 4.0e-4
+UPDATED, DRAWN, MEMBER, BATCH = 7.4e-10, 1.4e-7, 3.3e-4, 4.0e-4
 #: of a layer in backpropagation; of an activity in a test
 BACKPROPAGATED, TESTED_ACTIVITY = 1.0e-4, 3.3e-9
 

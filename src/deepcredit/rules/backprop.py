@@ -57,9 +57,7 @@ class Engine:
     def __init__(self, net: MLP, weights: Weights, batch_size: int, *, graph: bool = True) -> None:
         self.net, self.weights = net, weights
         self.n_members, self.batch_size = weights.n_members, batch_size
-        self.x = weights.w_out.new_empty(self.n_members, batch_size, net.input_size)
-        self.y = weights.w_out.new_empty(self.n_members, batch_size, net.output_size)
-        self.prediction = torch.empty_like(self.y)
+        self.prediction = weights.w_out.new_empty(self.n_members, batch_size, net.output_size)
         self.activities = weights.w_out.new_empty(self.n_members, net.n_hidden, batch_size, net.width)
         self.gradient = weights.map(torch.zeros_like)
         self._graph = Graph(self._learn) if weights.w_out.is_cuda and graph else None
@@ -69,18 +67,16 @@ class Engine:
 
         Also leaves `prediction` [E, B, K], and the `activities` of the forward pass [E, H, B, N].
         """
-        self.x.copy_(x)
-        self.y.copy_(y)
         if self._graph is None:
-            self._learn()
+            self._learn(x, y)
         else:
-            self._graph.run()
+            self._graph.run(x, y)
         return self.gradient
 
-    def _learn(self) -> None:
-        z, prediction = feedforward(self.net, self.weights, self.x)
+    def _learn(self, x: Tensor, y: Tensor) -> None:
+        z, prediction = feedforward(self.net, self.weights, x)
         self.activities.copy_(z)
         self.prediction.copy_(prediction)
-        of_loss = gradient_at(self.net, self.weights, z, prediction, self.x, self.y)
+        of_loss = gradient_at(self.net, self.weights, z, prediction, x, y)
         for buffer, gradient in zip(self.gradient, of_loss, strict=True):
             torch.mul(gradient, 2 / self.net.output_size, out=buffer)

@@ -45,6 +45,12 @@ class ImageData:
             torch.from_numpy(images.test_labels).to(device),
         )
 
+    def training(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Training images and targets with these `numbers` [E, B]: [E, B, D] and [E, B, K]."""
+        # several times as fast as indexing
+        x, y = (torch.nn.functional.embedding(numbers, table) for table in (self.train_x, self.train_y))
+        return x, y
+
     def first_tests(self, n_test: int, batch_size: int) -> tuple[Tensor, Tensor]:
         """The first `n_test` test images and labels, without the last batch where that is not full."""
         kept = min(n_test, len(self.test_x)) // batch_size * batch_size

@@ -45,15 +45,14 @@ class EnsembleModule(pl.LightningModule):
         """One step of all members on their images, numbered in `batch` [E, B]."""
         self.losses.fill_(torch.nan)
         for stack, rows in self.rows():
-            self.losses[rows] = stack.learn(self.data.train_x[batch[rows]], self.data.train_y[batch[rows]])
+            self.losses[rows] = stack.learn(*self.data.training(batch[rows]))
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
         optimizer.step()
 
     def first_sample(self, batch: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
         """The first image of each member's batch and its target, [E, 1, D] and [E, 1, K]."""
-        first = batch[rows, :1]
-        return self.data.train_x[first], self.data.train_y[first]
+        return self.data.training(batch[rows, :1])
 
     def stop(self, member: int) -> None:
         """Stop one member where it is."""

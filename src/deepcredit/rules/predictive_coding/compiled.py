@@ -11,6 +11,7 @@ that has an error; the one below it and all above move.
 Numba keeps compiled code on disk, and looks at no other file to see whether it is stale: all of it is in this one.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -20,15 +21,13 @@ import torch
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from deepcredit.schema.common import ActFn
 
 #: activation functions as the sweeps know them
 LINEAR, RELU, TANH, SIGMOID = 0, 1, 2, 3
 CODES = {ActFn.linear: LINEAR, ActFn.relu: RELU, ActFn.tanh: TANH, ActFn.sigmoid: SIGMOID}
-#: those whose φ follows z within a sweep; torch has fast ones of the others
-FOLLOWED = (ActFn.linear, ActFn.relu)
 
 
 class Weights(NamedTuple):
@@ -62,6 +61,7 @@ class Kind(NamedTuple):
     a_hid: np.floating
     a_out: np.floating
     decay: np.floating  #: activity decay
+    zero: np.floating
 
 
 class Adam(NamedTuple):
@@ -181,12 +181,103 @@ def multiply(result, left, right, transposed, factor):  # type: ignore[no-untype
             at += vectors * VECTOR
 
 
+# --- activation functions -----------------------------------------------------------------------------------------
+# Arithmetic only, so that the compiler computes as many at once as a vector register holds.
+
+
+@intrinsic
+def _power_of_two(_, exponent):  # type: ignore[no-untyped-def]
+    """2ⁿ for a whole n of a floating-point type, by its bits."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:  # noqa: ARG001
+        kind = arguments[0].type
+        bits, bias, fraction = (64, 1023, 52) if isinstance(kind, ir.DoubleType) else (32, 127, 23)
+        whole = ir.IntType(bits)
+        biased = builder.add(builder.fptosi(arguments[0], whole), whole(bias))
+        return builder.bitcast(builder.shl(biased, whole(fraction)), kind)
+
+    return exponent(exponent), generate
+
+
+def _tanh(x):  # type: ignore[no-untyped-def]
+    """The hyperbolic tangent to two units in the last place."""
+
+
+def _sigmoid(x):  # type: ignore[no-untyped-def]
+    """1 / (1 + e⁻ˣ)."""
+
+
+def _tanh_in(number: type[np.floating], degree: int, largest: float) -> Callable[..., Any]:
+    r"""$\tanh|x| = m/(m+2)$ with $m = e^t - 1$, $t = 2|x|$, in one type.
+
+    With $t = n\ln2 + r$, $|r| \le \frac12\ln2$: $m = 2^n(e^r-1) + (2^n-1)$, and $e^r-1$ by its Taylor series up to
+    `degree`. From t = `largest` on, the result is 1.
+    """
+    half, one, two, limit = number(0.5), number(1), number(2), number(largest)
+    terms = tuple(number(1 / math.factorial(k)) for k in range(degree, 0, -1))
+    per_ln2 = number(1 / math.log(2))
+    # n ln2 in two parts, the first of so few bits that the product is exact
+    coarse = 0.693359375
+    ln2, ln2_rest = number(coarse), number(math.log(2) - coarse)
+
+    def tanh(x):  # type: ignore[no-untyped-def]
+        t = abs(x) * two
+        if t > limit:
+            t = limit
+        n = np.floor(t * per_ln2 + half)
+        r = (t - n * ln2) - n * ln2_rest
+        series = terms[0]
+        for term in terms[1:]:
+            series = series * r + term
+        power = _power_of_two(n)  # type: ignore[call-arg, var-annotated]
+        m = power * (series * r) + (power - one)
+        return math.copysign(m / (m + two), x)
+
+    return tanh
+
+
+_TANH_OF = {types.float32: _tanh_in(np.float32, 7, 20.0), types.float64: _tanh_in(np.float64, 13, 44.0)}
+
+
+@overload(_tanh)
+def _(x):  # type: ignore[no-untyped-def]
+    return _TANH_OF[x]
+
+
+@overload(_sigmoid)
+def _(x):  # type: ignore[no-untyped-def]
+    half = np.dtype(x.name).type(0.5)
+    return lambda x: half + half * _tanh(half * x)
+
+
+@_compile
+def _activate(kind, z, phi):  # type: ignore[no-untyped-def]
+    """φ(z) of a layer."""
+    if kind.act_fn == RELU:
+        for i in range(len(z)):
+            phi[i] = kind.zero if z[i] <= 0 else z[i]
+    elif kind.act_fn == TANH:
+        for i in range(len(z)):
+            phi[i] = _tanh(z[i])
+    elif kind.act_fn == SIGMOID:
+        for i in range(len(z)):
+            phi[i] = _sigmoid(z[i])
+
+
 # --- layers -------------------------------------------------------------------------------------------------------
 
 
 @_compile
-def predict(weights, layers, kind, layer):  # type: ignore[no-untyped-def]
-    """Feed-forward z of one hidden layer from the one below, and φ(z) where it is followed."""
+def feedforward(weights, layers, kind):  # type: ignore[no-untyped-def]
+    """The feed-forward pass: all z, and the output."""
+    for layer in range(len(layers.z)):
+        _predict(weights, layers, kind, layer)
+    multiply(layers.output, weights.w_out, layers.phi[-1], False, kind.a_out)
+
+
+@_compile
+def _predict(weights, layers, kind, layer):  # type: ignore[no-untyped-def]
+    """Feed-forward z and φ(z) of one hidden layer from the one below."""
     z, phi = layers.z[layer].reshape(-1), layers.phi[layer].reshape(-1)
     if layer == 0:
         multiply(layers.first, weights.w_in, layers.x, False, kind.a_in)
@@ -197,16 +288,11 @@ def predict(weights, layers, kind, layer):  # type: ignore[no-untyped-def]
     if kind.skips and layer > 0:
         below = layers.z[layer - 1].reshape(-1)
         for i in range(len(z)):
-            _put(kind, z, phi, i, predicted[i] + below[i])
+            z[i] = predicted[i] + below[i]
     else:
         for i in range(len(z)):
-            _put(kind, z, phi, i, predicted[i])
-
-
-@_compile
-def read_out(weights, layers, kind):  # type: ignore[no-untyped-def]
-    """Output of the feed-forward pass."""
-    multiply(layers.output, weights.w_out, layers.phi[-1], False, kind.a_out)
+            z[i] = predicted[i]
+    _activate(kind, z, phi)
 
 
 @_compile
@@ -224,7 +310,8 @@ def descend(weights, layers, kind, lowest, rate):  # type: ignore[no-untyped-def
         z, phi, sent, error, above, joined = _send_down(weights, layers, kind, layer)
         for i in range(len(z)):
             downhill = _downhill(kind, z[i], phi[i], sent[i], error[i], above[i], joined)
-            _put(kind, z, phi, i, z[i] + rate * downhill)
+            z[i] += rate * downhill
+        _activate(kind, z, phi)
 
 
 @_compile
@@ -237,7 +324,8 @@ def descend_by_adam(weights, layers, kind, lowest, adam, first_moment, second_mo
             gradient = -adam.scale * _downhill(kind, z[i], phi[i], sent[i], error[i], above[i], joined)
             first[i] += adam.rest_1 * (gradient - first[i])
             second[i] = adam.beta_2 * second[i] + adam.rest_2 * (gradient * gradient)
-            _put(kind, z, phi, i, z[i] - adam.rate * first[i] / (adam.root * np.sqrt(second[i]) + adam.epsilon))
+            z[i] -= adam.rate * first[i] / (adam.root * np.sqrt(second[i]) + adam.epsilon)
+        _activate(kind, z, phi)
 
 
 @_compile
@@ -307,16 +395,9 @@ def _downhill(kind, z, phi, sent, error, above, joined):  # type: ignore[no-unty
     if kind.act_fn == LINEAR:
         pulled = sent
     elif kind.act_fn == RELU:
-        pulled = sent if phi > 0 else sent - sent
+        pulled = kind.zero if phi <= 0 else sent
     elif kind.act_fn == TANH:
         pulled = sent - sent * phi * phi
     else:
         pulled = sent * (phi - phi * phi)
     return (pulled + above if joined else pulled) - error - kind.decay * z
-
-
-@_inline
-def _put(kind, z, phi, i, new):  # type: ignore[no-untyped-def]
-    z[i] = new
-    if kind.act_fn == RELU:
-        phi[i] = new if new > 0 else new - new

@@ -7,16 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepcredit.nets.activations import activate
 from deepcredit.nets.mlp import MLP, Weights
 from deepcredit.rules.predictive_coding import compiled
 from deepcredit.rules.predictive_coding.options import Inference
 from deepcredit.rules.predictive_coding.state import BETA_1, BETA_2, EPSILON, State, only
 from deepcredit.schema.common import ActFn
 from deepcredit.schema.networks import Algorithm
-
-#: torch shares element-wise work on more numbers than this among its threads
-TORCH_GRAIN = 32768
 
 
 class CompiledSteps:
@@ -29,7 +25,6 @@ class CompiledSteps:
         rate, decay = only(options.learning_rate), only(options.activity_decay)
         assert rate is not None
         assert decay is not None
-        self._act_fn, self._n_hidden = net.act_fn, net.n_hidden
         self._samples, self._batch_size, self._rate = slice(samples.start, samples.stop), batch_size, rate
         self._weights = compiled.Weights(*(w[0].numpy() for w in weights))
         self._layers = _layers(net, weights.w_out.dtype, len(samples))
@@ -37,16 +32,13 @@ class CompiledSteps:
         self._moments = [np.zeros_like(self._layers.z) for _ in range(moments)]
         number = self._number = self._layers.z.dtype.type
         scalings = (number(net.a_in), number(net.a_hid), number(net.a_out))
-        self._kind = compiled.Kind(compiled.CODES[net.act_fn], net.skips, *scalings, decay=number(decay))
+        self._kind = compiled.Kind(compiled.CODES[net.act_fn], net.skips, *scalings, decay=number(decay), zero=number(0))
 
     def feedforward(self, x: Tensor, y: Tensor) -> None:
         """Begin with `x` [1, B, D] and `y` [1, B, K]."""
         self._columns(self._layers.x).copy_(x[0, self._samples].T)
         self._columns(self._layers.y).copy_(y[0, self._samples].T)
-        for layer in range(self._n_hidden):
-            compiled.predict(self._weights, self._layers, self._kind, layer)
-            self._activate(layer, layer + 1)
-        compiled.read_out(self._weights, self._layers, self._kind)
+        compiled.feedforward(self._weights, self._layers, self._kind)
         for moment in self._moments:
             moment.fill(0)
 
@@ -57,7 +49,6 @@ class CompiledSteps:
         else:
             rate = self._number(self._rate / self._batch_size)
             compiled.descend(self._weights, self._layers, self._kind, lowest, rate)
-        self._activate(max(0, lowest - 1), self._n_hidden)
         return True
 
     def settle(self, lowest: int) -> State:
@@ -71,17 +62,6 @@ class CompiledSteps:
     def _columns(self, array: np.ndarray) -> Tensor:
         """Those of samples; a view."""
         return torch.from_numpy(array)[..., : self._samples.stop - self._samples.start]
-
-    def _activate(self, first: int, last: int) -> None:
-        """φ(z) of the layers from `first` to before `last`, where the sweeps leave it to torch."""
-        if self._act_fn in compiled.FOLLOWED:
-            return
-        z, phi = self._layers.z, self._layers.phi
-        # so little at a time that torch wakes no threads: others infer other samples
-        some = max(1, TORCH_GRAIN // z[0].size)
-        for layer in range(first, last, some):
-            layers = slice(layer, min(layer + some, last))
-            activate(self._act_fn, torch.from_numpy(z[layers]), out=torch.from_numpy(phi[layers]))
 
     def _adam(self, t: int) -> compiled.Adam:
         rate, root = self._rate / (1 - BETA_1 ** (t + 1)), (1 - BETA_2 ** (t + 1)) ** -0.5

@@ -46,13 +46,11 @@ class Engine:
             raise ValueError("a network without hidden layers has no activities to infer")
         self.net, self.options = net, options
         self.n_members, self.batch_size = weights.n_members, batch_size
-        self.x = weights.w_out.new_empty(self.n_members, batch_size, net.input_size)
-        self.y = weights.w_out.new_empty(self.n_members, batch_size, net.output_size)
         self.gradient = weights.map(torch.zeros_like)
         self.steps_taken = 0
         self._hidden_gradient = LayersFirst(self.gradient.w_hid)
         self._parts = _parts(net, weights, batch_size, options)
-        capable = self.x.is_cuda and options.tolerance is None
+        capable = weights.w_out.is_cuda and options.tolerance is None
         self._graph = Graph(self._learn) if capable and graph else None
 
     @property
@@ -67,36 +65,30 @@ class Engine:
 
     def infer(self, x: Tensor, y: Tensor) -> None:
         """Infer for `x` [E, B, D] and `y` [E, B, K]; leaves `state` and `steps_taken`."""
-        self._load(x, y)
-        self._infer()
+        ends = self._ends(x, y)
+        self.state, self.steps_taken = joined([state for state, _ in ends]), ends[0][1]
 
     def learn(self, x: Tensor, y: Tensor) -> Weights:
         """Infer, and return ∂F/∂W at the activities where inference ended, in a buffer of the engine's."""
-        self._load(x, y)
         if self._graph is None:
-            self._learn()
+            self._learn(x, y)
         else:
-            self._graph.run()
+            self._graph.run(x, y)
         return self.gradient
 
-    def _load(self, x: Tensor, y: Tensor) -> None:
-        self.x.copy_(x)
-        self.y.copy_(y)
+    def _learn(self, x: Tensor, y: Tensor) -> None:
+        self.infer(x, y)
+        self._weight_gradient(x)
 
-    def _learn(self) -> None:
-        self._infer()
-        self._weight_gradient()
-
-    def _infer(self) -> None:
+    def _ends(self, x: Tensor, y: Tensor) -> list[tuple[State, int]]:
+        """Where the inference of every part ends."""
         if len(self._parts) == 1:
-            ends = [self._infer_part(self._parts[0])]
-        else:
-            ends = list(_pool(len(self._parts)).map(self._infer_part, self._parts))
-        self.state, self.steps_taken = joined([state for state, _ in ends]), ends[0][1]
+            return [self._infer_part(self._parts[0], x, y)]
+        return list(_pool(len(self._parts)).map(lambda steps: self._infer_part(steps, x, y), self._parts))
 
-    def _infer_part(self, steps: Steps) -> tuple[State, int]:
+    def _infer_part(self, steps: Steps, x: Tensor, y: Tensor) -> tuple[State, int]:
         """Where inference ends, and the number of steps taken."""
-        steps.feedforward(self.x, self.y)
+        steps.feedforward(x, y)
         t = 0
         while t < self.options.steps and steps.move(self._lowest(t), t):
             t += 1
@@ -106,11 +98,11 @@ class Engine:
         """The lowest hidden layer (from 0; H: none) that the error has reached after t steps."""
         return max(0, self.net.n_hidden - t) if self.options.climbs else 0
 
-    def _weight_gradient(self) -> None:
+    def _weight_gradient(self, x: Tensor) -> None:
         """∂F/∂W = −a/B Σ e φᵀ; layers that the error never reached have none."""
         net, (_, phi, error, _, output_error), lowest = self.net, self.state, self._lowest(self.steps_taken)
         if lowest == 0:
-            multiply(self.gradient.w_in, error[0], self.x, -net.a_in / self.batch_size)
+            multiply(self.gradient.w_in, error[0], x, -net.a_in / self.batch_size)
         above = max(1, lowest)
         if above < net.n_hidden:
             gradient = stacked(self._hidden_gradient.tensor[above - 1 :])
