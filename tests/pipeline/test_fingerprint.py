@@ -35,7 +35,7 @@ class Thing:
 
 
 def definitions(text: str) -> dict[str, str]:
-    return fp._parse(text, "deepcredit.experiments.example", False).definitions
+    return fp._parse(text, "deepcredit.experiments.example", False)["definitions"]
 
 
 HARMLESS = {
@@ -79,7 +79,7 @@ def test_imports_inside_functions_and_relative_imports_are_followed_and_type_che
         "def f():\n    from deepcredit.nets import mlp\n    return mlp\n"
         "from ..schema.common import ActFn\n"
     )
-    module = fp._parse(text, "deepcredit.experiments.example", False)
+    module = fp._module(fp._parse(text, "deepcredit.experiments.example", False))
     assert module.imports == {"deepcredit.nets.mlp", "deepcredit.schema.common"}
 
 

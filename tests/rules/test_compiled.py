@@ -84,7 +84,9 @@ def test_activation_functions_are_right_to_the_last_places(dtype: type[np.floati
     special = [0.0, -0.0, 1e-30, 0.3466, -0.3466, 7.9, 20.0, -50.0, 1e30, np.inf, -np.inf]
     z = np.concatenate([rng.normal(size=5000), 10 * rng.normal(size=1000), special]).astype(dtype)
     phi, number = np.empty_like(z), dtype
-    kind = compiled.Kind(compiled.CODES[act_fn], False, number(1), number(1), number(1), decay=number(0), zero=number(0))
+    kind = compiled.Kind(
+        compiled.CODES[act_fn], False, number(1), number(1), number(1), decay=number(0), zero=number(0)
+    )
     compiled._activate(kind, z, phi)
     with np.errstate(over="ignore"):
         expected = exact(z.astype(np.longdouble))

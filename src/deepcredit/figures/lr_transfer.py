@@ -78,7 +78,8 @@ def _block(part: SubFigure, data: Data, block: Options, act_fns: Sequence[str]) 
         tables.append(_row(part, row, [found.get(size) for size in sizes], block["quantity"]).assign(act_fn=act_fn))
         row[0].set_ylabel(f"{act_fn}\nweight lr")
     for size, ax in zip(sizes, axes[0], strict=True):
-        ax.set_title(f"${SYMBOLS[by]}={size}$")
+        if ax.axison:
+            ax.set_title(f"${SYMBOLS[by]}={size}$")
     for ax in axes[-1]:
         ax.set_xlabel("activity lr")
     table = pd.concat(tables)
@@ -108,7 +109,7 @@ def _row(
     tables = []
     for i, (ax, runs, value) in enumerate(zip(axes, maps, values, strict=True)):
         if runs is None or value is None:
-            ax.remove()
+            ax.set_axis_off()
             continue
         _map(ax, value, quantity, norm)
         _mark(ax, runs, _best(value, quantity), first)

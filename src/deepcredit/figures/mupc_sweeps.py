@@ -116,11 +116,12 @@ def _sweep_row(
 
 def _name_rates(ax: Axes, row: SweepRow) -> None:
     """The rates drawn as best, and the source's, in the order of the depths."""
-    lines = [
-        rf"$\eta^*$ {', '.join(number(rate) for rate in row.rates.values())}",
-        f"source {', '.join(number(row.published.get(depth, np.nan)) for depth in row.rates)}",
-    ]
-    ax.set_title("\n".join(lines), fontsize=5, loc="left", pad=2)
+    published = [row.published.get(depth, np.nan) for depth in row.rates]
+    # five of them have to fit above a narrow panel
+    best, source = (
+        " ".join(number(rate).removeprefix("0") for rate in rates) for rates in (row.rates.values(), published)
+    )
+    ax.set_title(f"$\\eta^*$ {best}\nsource {source}", fontsize=5, loc="left", pad=2)
 
 
 def _sweep_labels(axes: np.ndarray, rows: Sequence[SweepRow], depths: Sequence[int]) -> None:
@@ -131,8 +132,10 @@ def _sweep_labels(axes: np.ndarray, rows: Sequence[SweepRow], depths: Sequence[i
         row_axes[0].set_ylabel(row.title)
         for ax in row_axes[1:-1]:
             ax.tick_params(labelleft=False)
-    for ax in axes[-1]:
-        ax.set_xlabel("iteration")
+    for column in axes.T:
+        lowest = [ax for ax in column if ax.axison][-1]
+        lowest.set_xlabel("iteration")
+        lowest.tick_params(labelbottom=True)
     axes[0, 0].figure.supylabel(ACCURACY, fontsize=8)
 
 
@@ -140,9 +143,9 @@ def _sweep_legend(figure: Figure, rate_colors: Colors, depth_colors: Colors, sto
     rates = [line_handle(Look(color, symbol("activity_lr", rate))) for rate, color in rate_colors.items()]
     depths = [line_handle(Look(color, symbol("n_hidden", depth))) for depth, color in depth_colors.items()]
     figure.legend(handles=[*rates, *stops], loc="outside upper center", ncols=5)
-    figure.legend(
-        handles=depths, loc="outside lower center", ncols=5, title="accuracy and condition number at the best rates"
-    )
+    title = "accuracy and condition number at the best rates"
+    # the line that says what was run is at the right
+    figure.legend(handles=depths, loc="outside lower left", ncols=5, title=title)
 
 
 # --- activity decay -----------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from deepcredit.schema.common import Trainer
 
 #: a job takes on cells until it is expected to compute for this long, in seconds; a cluster's job takes seconds to
 #: begin with, and is there to be waited for
-JOB_SECONDS, CLUSTER_JOB_SECONDS = 40.0, 300.0
+JOB_SECONDS, CLUSTER_JOB_SECONDS = 80.0, 300.0
 
 #: a job that a CPU takes longer for wants a GPU, if it has a use for it
 GPU_FROM_SECONDS = 600.0

@@ -101,6 +101,7 @@ def prepare_torch(trainer: Trainer) -> str:
     import torch
 
     torch.set_num_threads(trainer.threads)
-    torch.use_deterministic_algorithms(True)
+    # the same as `use_deterministic_algorithms(True)`, which imports the compiler: a second
+    torch.set_deterministic_debug_mode("error")
     use_cuda = trainer.accelerator is not Accelerator.cpu and torch.cuda.is_available()
     return torch.cuda.get_device_name() if use_cuda else "cpu"

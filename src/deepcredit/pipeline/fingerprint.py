@@ -2,15 +2,21 @@
 
 An array depends on every module of the package that its experiment module imports, directly or not. A figure depends
 only on the definitions that its functions reach, so that editing one plotting function redraws its figures alone.
+
+Parsing the package takes a second, so what a module's text says is kept in `results/cache/parsed`, by its content.
 """
 
 import ast
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from deepcredit.pipeline import paths
+from deepcredit.pipeline.files import write_text
 from deepcredit.pipeline.paths import PACKAGE
 
 #: stands for the statements of a module that define no name
@@ -110,7 +116,34 @@ def parsed(name: str) -> Module:
     path = _file(name)
     if path is None:
         return Module({}, {}, {}, frozenset())
-    return _parse(path.read_text(encoding="utf-8"), name, path.name == "__init__.py")
+    text = path.read_text(encoding="utf-8")
+    kept = paths.cache_folder() / "parsed" / f"{name}-{digest(text + _how_to_parse())}.json"
+    try:
+        tree = json.loads(kept.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        tree = _parse(text, name, path.name == "__init__.py")
+        for old in kept.parent.glob(f"{name}-*.json"):
+            old.unlink(missing_ok=True)
+        write_text(kept, json.dumps(tree, ensure_ascii=False))
+    return _module(tree)
+
+
+@cache
+def _how_to_parse() -> str:
+    return Path(__file__).read_text(encoding="utf-8")
+
+
+def _module(tree: dict[str, Any]) -> Module:
+    imported = {local: _target(source, name) for local, (source, name) in tree["imported"].items()}
+    uses = {definition: frozenset(names) for definition, names in tree["uses"].items()}
+    return Module(tree["definitions"], uses, imported, frozenset(source for source, _ in imported.values()))
+
+
+def _target(source: str, name: str | None) -> tuple[str, str | None]:
+    """Where an import leads: `from package import name` may name a module or something in one."""
+    if name is not None and _file(f"{source}.{name}") is not None:
+        return f"{source}.{name}", None
+    return source, name
 
 
 def _file(name: str) -> Path | None:
@@ -118,7 +151,8 @@ def _file(name: str) -> Path | None:
     return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
 
 
-def _parse(text: str, name: str, is_package: bool) -> Module:
+def _parse(text: str, name: str, is_package: bool) -> dict[str, Any]:
+    """The fields of a `Module` as JSON can hold them, but for its imports, which are as they are written."""
     tree = _Normal().visit(ast.parse(text))
     package = name if is_package else name.rpartition(".")[0]
     imported = dict(_imported_names(tree, package))
@@ -130,12 +164,11 @@ def _parse(text: str, name: str, is_package: bool) -> Module:
         for defined in _names_defined(statement):
             definitions.setdefault(defined, []).append(ast.unparse(statement))
             uses.setdefault(defined, set()).update(_names_used(statement))
-    return Module(
-        {n: "\n".join(parts) for n, parts in definitions.items()},
-        {n: frozenset(names) for n, names in uses.items()},
-        imported,
-        frozenset(source for source, _ in imported.values()),
-    )
+    return {
+        "definitions": {n: "\n".join(parts) for n, parts in definitions.items()},
+        "uses": {n: sorted(names) for n, names in uses.items()},
+        "imported": imported,
+    }
 
 
 def _names_defined(statement: ast.stmt) -> list[str]:
@@ -171,9 +204,7 @@ def _imported_names(tree: ast.AST, package: str) -> Iterator[tuple[str, tuple[st
             source = _absolute(node, package)
             if source.split(".")[0] == PACKAGE.name:
                 for alias in node.names:
-                    is_module = _file(f"{source}.{alias.name}") is not None
-                    target = (f"{source}.{alias.name}", None) if is_module else (source, alias.name)
-                    yield (alias.asname or alias.name, target)
+                    yield (alias.asname or alias.name, (source, alias.name))
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

@@ -32,7 +32,9 @@ class CompiledSteps:
         self._moments = [np.zeros_like(self._layers.z) for _ in range(moments)]
         number = self._number = self._layers.z.dtype.type
         scalings = (number(net.a_in), number(net.a_hid), number(net.a_out))
-        self._kind = compiled.Kind(compiled.CODES[net.act_fn], net.skips, *scalings, decay=number(decay), zero=number(0))
+        self._kind = compiled.Kind(
+            compiled.CODES[net.act_fn], net.skips, *scalings, decay=number(decay), zero=number(0)
+        )
 
     def feedforward(self, x: Tensor, y: Tensor) -> None:
         """Begin with `x` [1, B, D] and `y` [1, B, K]."""
