@@ -3,6 +3,7 @@
 Expectations: the same targets built by `snakemake --cores 2`, byte for byte. `make slow` builds the whole of scale=ci.
 """
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -54,10 +55,9 @@ def cancel_one(cluster: Slurm, snakemake: subprocess.Popen) -> str:
     raise AssertionError("no job ever ran")
 
 
-def test_a_cancelled_job_comes_again_and_the_build_is_the_same(cluster: Slurm, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    clone, local = copy_project(tmp_path / "clone"), copy_project(tmp_path / "local")
-    snakemake = start(clone, cluster, *TARGETS, log=log)
+def build(clone: Clone, cluster: Slurm, *targets: str, log: Path) -> None:
+    """Build through the profile, cancelling a job in mid-run, which has to come again."""
+    snakemake = start(clone, cluster, *targets, log=log)
     try:
         cancelled = cancel_one(cluster, snakemake)
         assert snakemake.wait() == 0, log.read_text()[-6000:]
@@ -66,6 +66,11 @@ def test_a_cancelled_job_comes_again_and_the_build_is_the_same(cluster: Slurm, t
     text = log.read_text()
     assert f"SLURM-job '{cancelled}' failed, SLURM status is: 'CANCELLED'" in text
     assert "Trying to restart job" in text
+
+
+def test_a_cancelled_job_comes_again_and_the_build_is_the_same(cluster: Slurm, tmp_path: Path) -> None:
+    clone, local = copy_project(tmp_path / "clone"), copy_project(tmp_path / "local")
+    build(clone, cluster, *TARGETS, log=tmp_path / "log")
     local.snakemake(*TARGETS)
     assert products(clone) == products(local)
     assert products(clone)
@@ -74,15 +79,30 @@ def test_a_cancelled_job_comes_again_and_the_build_is_the_same(cluster: Slurm, t
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_the_whole_of_the_smallest_scale_is_built(cluster: Slurm, tmp_path: Path) -> None:
-    log = tmp_path / "log"
     clone = copy_project(tmp_path / "clone")
-    snakemake = start(clone, cluster, log=log)
-    try:
-        assert snakemake.wait() == 0, log.read_text()[-6000:]
-    finally:
-        snakemake.kill()
+    build(clone, cluster, log=tmp_path / "log")
     assert clone.planned() == {}
+    described = {path.stem for path in (clone.root / "conf" / "figure").glob("*/*.yaml")}
+    drawn = {path.stem for path in (clone.root / "results" / "ci" / "figures").glob("*/*.png")}
+    assert drawn == described
     assert (clone.root / "results" / "ci" / "claims.json").is_file()
+
+
+def test_a_sweep_by_hand_is_sent_to_the_cluster_run_by_run(cluster: Slurm, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="the extra `submitit` is not installed")
+    clone = copy_project(tmp_path / "clone")
+    launcher = ("hydra/launcher=submitit_slurm", "hydra.launcher.partition=main", "hydra.launcher.timeout_min=5")
+    runs = ("experiment=target_alignment_depth", "seed=0,1", "model.num_layers=2", "model.act_fn=linear")
+    environment = {**clone.environment, **cluster.environment}
+    command = clone.command("-m", "deepcredit", "run", "-m", *runs, *launcher)
+    done = subprocess.run(command, cwd=clone.root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 runs done" in done.stdout
+    folders = re.findall(r"results/runs/\S+", done.stdout)
+    assert len(set(folders)) == 2
+    assert all((clone.root / folder / "picture.png").is_file() for folder in folders)
+    logs = clone.root / "results" / "logs" / "multirun" / ".submitit"
+    assert len({path.name.split("_")[0] for path in logs.rglob("*_log.out")}) == 1
 
 
 def test_jobs_ask_for_the_time_and_memory_that_cells_are_expected_to_take(cluster: Slurm, tmp_path: Path) -> None:

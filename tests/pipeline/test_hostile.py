@@ -4,6 +4,7 @@ Expectations: what README.md promises: one clear message, no damaged array, and 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -20,12 +21,12 @@ pytestmark = [pytest.mark.xdist_group("hostile"), pytest.mark.timeout(900)]
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB."""
+    """A file system of 8 MB."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("only root can mount a small file system")
     folder = tmp_path / "small"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, text=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"cannot mount a small file system here: {mounted.stderr.strip()}")
     yield folder
@@ -38,13 +39,14 @@ def arrays(clone: Clone) -> dict[str, bytes]:
 
 def test_a_full_disk_is_a_clear_message_and_no_damaged_array(clone: Clone, small_disk: Path, tmp_path: Path) -> None:
     (clone.root / "results").symlink_to(small_disk)
-    ballast = small_disk / "ballast"
-    # room for logs and caches, but not for an array
-    ballast.write_bytes(b"0" * (2**20 - 12 * 2**10))
     target = ("-m", "snakemake", "--cores", "1", "interference", "--config", "scale=ci")
+    assert clone.run(*target, "--dry-run").returncode == 0
+    # with the caches of planning written: room for logs, but not for an array
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"0" * (shutil.disk_usage(small_disk).free - 12 * 2**10))
     compute = clone.run("-m", "deepcredit", "compute", "experiment=interference")
     assert compute.returncode == 2, compute.stderr
-    assert "no space left for" in compute.stderr
+    assert re.search(r"no space left for \S+\.nc;", compute.stderr), compute.stderr
     assert "make room and run `snakemake` again" in compute.stderr
     assert not list(small_disk.rglob("*.nc"))
     assert not list(small_disk.rglob(".*"))

@@ -92,7 +92,8 @@ class Saver(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any, **named: Any) -> None:  # noqa: ARG002
         """After a step that the recorders have seen."""
         if time.monotonic() - self.saved >= self.seconds:
-            trainer.save_checkpoint(self.path)
+            # Lightning's word for leaving out optimiser and recorders
+            trainer.save_checkpoint(self.path, weights_only=False)
             self.saved = time.monotonic()
 
 
