@@ -117,11 +117,11 @@ def _sweep_row(
 def _name_rates(ax: Axes, row: SweepRow) -> None:
     """The rates drawn as best, and the source's, in the order of the depths."""
     published = [row.published.get(depth, np.nan) for depth in row.rates]
-    # five of them have to fit above a narrow panel
+    # five of them have to fit above a narrow panel, and nothing beside them
     best, source = (
         " ".join(number(rate).removeprefix("0") for rate in rates) for rates in (row.rates.values(), published)
     )
-    ax.set_title(f"$\\eta^*$ {best}\nsource {source}", fontsize=5, loc="left", pad=2)
+    ax.set_title(f"$\\eta^*$ {best}\nsource:\n{source}", fontsize=5, loc="left", pad=2)
 
 
 def _sweep_labels(axes: np.ndarray, rows: Sequence[SweepRow], depths: Sequence[int]) -> None:
