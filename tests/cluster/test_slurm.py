@@ -35,12 +35,25 @@ def products(clone: Clone) -> dict[str, bytes]:
     return {str(p.relative_to(results)): p.read_bytes() for p in sorted(files)}
 
 
+def environment(clone: Clone, cluster: Slurm) -> dict[str, str]:
+    """That of a command in a clone which finds the cluster."""
+    return {**clone.environment, **cluster.environment}
+
+
+def run(clone: Clone, cluster: Slurm, *words: str) -> str:
+    """What a Python command in the clone says, which has to succeed."""
+    done = subprocess.run(
+        clone.command(*words), cwd=clone.root, env=environment(clone, cluster), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
 def start(clone: Clone, cluster: Slurm, *targets: str, log: Path) -> subprocess.Popen:
     """Snakemake with the profile, its output in a file."""
     command = clone.command(*PROFILE, *targets, "--config", "scale=ci")
     with log.open("w") as out:
-        environment = {**clone.environment, **cluster.environment}
-        return subprocess.Popen(command, cwd=clone.root, env=environment, stdout=out, stderr=out)
+        return subprocess.Popen(command, cwd=clone.root, env=environment(clone, cluster), stdout=out, stderr=out)
 
 
 def cancel_one(cluster: Slurm, snakemake: subprocess.Popen) -> str:
@@ -93,12 +106,9 @@ def test_a_sweep_by_hand_is_sent_to_the_cluster_run_by_run(cluster: Slurm, tmp_p
     clone = copy_project(tmp_path / "clone")
     launcher = ("hydra/launcher=submitit_slurm", "hydra.launcher.partition=main", "hydra.launcher.timeout_min=5")
     runs = ("experiment=target_alignment_depth", "seed=0,1", "model.num_layers=2", "model.act_fn=linear")
-    environment = {**clone.environment, **cluster.environment}
-    command = clone.command("-m", "deepcredit", "run", "-m", *runs, *launcher)
-    done = subprocess.run(command, cwd=clone.root, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 runs done" in done.stdout
-    folders = re.findall(r"results/runs/\S+", done.stdout)
+    said = run(clone, cluster, "-m", "deepcredit", "run", "-m", *runs, *launcher)
+    assert "2 runs done" in said
+    folders = re.findall(r"results/runs/\S+", said)
     assert len(set(folders)) == 2
     assert all((clone.root / folder / "picture.png").is_file() for folder in folders)
     logs = clone.root / "results" / "logs" / "multirun" / ".submitit"
@@ -107,11 +117,8 @@ def test_a_sweep_by_hand_is_sent_to_the_cluster_run_by_run(cluster: Slurm, tmp_p
 
 def test_jobs_ask_for_the_time_and_memory_that_cells_are_expected_to_take(cluster: Slurm, tmp_path: Path) -> None:
     clone = copy_project(tmp_path / "clone")
-    environment = {**clone.environment, **cluster.environment}
-    command = clone.command(*PROFILE, "--dry-run", "dln_modes", "--config", "scale=ci")
-    done = subprocess.run(command, cwd=clone.root, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (job,) = [part for part in (done.stdout + done.stderr).split("\nrule ") if part.startswith("compute_deep_linear:")]
+    said = run(clone, cluster, *PROFILE, "--dry-run", "dln_modes", "--config", "scale=ci")
+    (job,) = [part for part in said.split("\nrule ") if part.startswith("compute_deep_linear:")]
     resources = dict(item.strip().split("=") for item in job.split("resources:")[1].splitlines()[0].split(","))
     assert 10 <= int(resources["runtime"]) <= 30
     assert 1500 <= int(resources["mem_mb"]) <= 4000
