@@ -1,5 +1,5 @@
 # Every figure of five works on credit assignment, from config to page. What there is to build comes from the plan
-# (src/deepcredit/pipeline/plan.py); the rules only say how. `deepcredit --help` and README.md explain the commands.
+# (src/deepcredit/plan/plan.py); the rules only say how. `deepcredit --help` and README.md explain the commands.
 
 from snakemake.utils import min_version
 

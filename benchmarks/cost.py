@@ -7,9 +7,10 @@ Prints a line for every cell that took at least `--from` seconds, then how many 
 
 import argparse
 
-from deepcredit.pipeline import machine, paths
-from deepcredit.pipeline.plan import plan
-from deepcredit.pipeline.provenance import array_record
+from deepcredit.core import paths
+from deepcredit.plan import machine
+from deepcredit.plan.plan import plan
+from deepcredit.store.provenance import array_record
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

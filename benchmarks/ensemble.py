@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from step_time import BATCH, SEED, SHAPES, WEIGHT_LR, Shape, initial
 
-from deepcredit.schema.networks import IMAGE_SIZE, N_CLASSES, Rule
+from deepcredit.nets.names import IMAGE_SIZE, N_CLASSES, Rule
 from deepcredit.training.fit import Options, train
 from deepcredit.training.images import ImageData
 from deepcredit.training.members import Member, Recipe

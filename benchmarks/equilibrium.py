@@ -15,11 +15,10 @@ from torch import Tensor
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights
+from deepcredit.nets.names import ActFn, Init, Parameterisation
 from deepcredit.rules.predictive_coding.energy import activity_gradient, weight_gradient
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.rules.predictive_coding.exact_learning import ExactLearner
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Init, Parameterisation
 from deepcredit.theory.hessian import linear_hessian
 
 

@@ -13,8 +13,7 @@ import torch
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Init, Parameterisation
+from deepcredit.nets.names import ActFn, Init, Parameterisation
 from deepcredit.theory.hessian import extreme_eigenvalues, hessian_at_start
 
 SCALINGS = {Parameterisation.sp: Init.standard, Parameterisation.mupc: Init.standard_gauss}

@@ -57,11 +57,11 @@ if OPTIONS is not None and OPTIONS.device == "cpu":
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
+from deepcredit.config.schema import ActFn  # noqa: E402
 from deepcredit.nets.activations import activate  # noqa: E402
 from deepcredit.nets.mlp import MLP, per_member  # noqa: E402
+from deepcredit.nets.names import IMAGE_SIZE, N_CLASSES, Init, Parameterisation, Rule  # noqa: E402
 from deepcredit.rules.products import fast_products  # noqa: E402
-from deepcredit.schema.common import ActFn  # noqa: E402
-from deepcredit.schema.networks import IMAGE_SIZE, N_CLASSES, Init, Parameterisation, Rule  # noqa: E402
 from deepcredit.training.members import Member, Recipe  # noqa: E402
 from deepcredit.training.stack import parameter_groups, stacks  # noqa: E402
 

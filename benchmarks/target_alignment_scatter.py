@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from deepcredit.experiments.target_alignment import run
-from deepcredit.pipeline.cells import cells_of
-from deepcredit.schema.target_alignment import TargetAlignment
+from deepcredit.config.cells import cells_of
+from deepcredit.studies.prospective.experiments.target_alignment import run
+from deepcredit.studies.prospective.schemas.target_alignment import TargetAlignment
 
 COMPARED = (5, 15, 25)
 

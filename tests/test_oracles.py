@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets.mlp import MLP, Weights, feedforward
+from deepcredit.nets.names import ActFn, Algorithm, Parameterisation
 from deepcredit.rules.predictive_coding.energy import activity_gradient, energy, layer_energies, weight_gradient
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.rules.predictive_coding.inference import infer
 from deepcredit.rules.predictive_coding.options import Inference
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Algorithm, Parameterisation
 from deepcredit.theory.hessian import hessian_at_start
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from deepcredit.errors import UserError
+from deepcredit.core.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,15 +77,15 @@ def _add_scale(command: argparse.ArgumentParser) -> None:
 
 
 def _compute(options: argparse.Namespace) -> None:
-    from deepcredit.pipeline.compute import compute
-    from deepcredit.pipeline.paths import relative
+    from deepcredit.core.paths import relative
+    from deepcredit.jobs.compute import compute
 
     for path in compute(options.overrides, options.also):
         print(relative(path), flush=True)
 
 
 def _run(options: argparse.Namespace) -> None:
-    from deepcredit.pipeline import run
+    from deepcredit.jobs import run
 
     if options.usage or not options.overrides:
         print(run.usage(options.overrides))
@@ -96,9 +96,9 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _draw(options: argparse.Namespace) -> None:
-    from deepcredit.pipeline.draw import draw
-    from deepcredit.pipeline.paths import relative
-    from deepcredit.pipeline.plan import plan
+    from deepcredit.core.paths import relative
+    from deepcredit.jobs.draw import draw
+    from deepcredit.plan.plan import plan
 
     planned = plan(options.scale)
     for path in draw(planned, planned.figure(options.figure)):
@@ -106,31 +106,31 @@ def _draw(options: argparse.Namespace) -> None:
 
 
 def _claims(options: argparse.Namespace) -> None:
-    from deepcredit.pipeline.draw import collect_claims
-    from deepcredit.pipeline.paths import relative
-    from deepcredit.pipeline.plan import plan
+    from deepcredit.core.paths import relative
+    from deepcredit.jobs.draw import collect_claims
+    from deepcredit.plan.plan import plan
 
     print(relative(collect_claims(plan(options.scale))))
 
 
 def _page(options: argparse.Namespace) -> None:
-    from deepcredit.pipeline.page import write_page
-    from deepcredit.pipeline.paths import relative
-    from deepcredit.pipeline.plan import plan
+    from deepcredit.core.paths import relative
+    from deepcredit.page.page import write_page
+    from deepcredit.plan.plan import plan
 
     print(relative(write_page(plan(options.scale))))
 
 
 def _explain(options: argparse.Namespace) -> None:
-    from deepcredit.pipeline.explain import explain
-    from deepcredit.pipeline.plan import plan
+    from deepcredit.ask.explain import explain
+    from deepcredit.plan.plan import plan
 
     planned = plan(options.scale)
     print("\n".join(explain(planned, planned.figure(options.figure))))
 
 
 def _verify(_options: argparse.Namespace) -> int:
-    from deepcredit.pipeline.verify import verify
+    from deepcredit.ask.verify import verify
 
     found = verify()
     for damage in found.damaged:
@@ -140,26 +140,27 @@ def _verify(_options: argparse.Namespace) -> int:
 
 
 def _gc(options: argparse.Namespace) -> None:
-    from deepcredit.pipeline.compose import scale_names
-    from deepcredit.pipeline.garbage import readable, remove, unread
-    from deepcredit.pipeline.paths import relative
-    from deepcredit.pipeline.plan import plan
+    from deepcredit.ask.garbage import remove, unread
+    from deepcredit.config.compose import scale_names
+    from deepcredit.core.paths import relative
+    from deepcredit.core.words import size
+    from deepcredit.plan.plan import plan
 
     found = unread(plan(scale) for scale in scale_names())
     for cell in found:
-        print(f"{readable(cell.size):>10}  {relative(cell.files[0])}")
-    size = readable(sum(cell.size for cell in found))
+        print(f"{size(cell.size):>10}  {relative(cell.files[0])}")
+    freed = size(sum(cell.size for cell in found))
     if options.yes:
         remove(found)
     outcome = "removed" if options.yes else "would be freed; remove them with `deepcredit gc --yes`"
     count = f"{len(found)} array{'s' if len(found) != 1 else ''} that no figure reads"
-    print(f"{count}, {size} {outcome}" if found else "every array is read by a figure")
+    print(f"{count}, {freed} {outcome}" if found else "every array is read by a figure")
 
 
 def _diff(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from deepcredit.pipeline.compare import compare
+    from deepcredit.ask.compare import compare
 
     one, other = map(Path, options.folders)
     lines = compare(one, other)
@@ -170,15 +171,15 @@ def _diff(options: argparse.Namespace) -> int:
 def _whence(options: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from deepcredit.pipeline.whence import described, whence
+    from deepcredit.ask.whence import described, whence
 
     print("\n".join(described(whence(Path(options.file)))))
 
 
 def _list(options: argparse.Namespace) -> None:
-    from deepcredit.pipeline.compose import scale_names
-    from deepcredit.pipeline.listing import listing
-    from deepcredit.pipeline.plan import plan
+    from deepcredit.ask.listing import listing
+    from deepcredit.config.compose import scale_names
+    from deepcredit.plan.plan import plan
 
     plans = {scale: plan(scale) for scale in dict.fromkeys([options.scale, *scale_names()])}
     print("\n".join(listing(options.scale, {name: plans[name] for name in scale_names()})))

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from deepcredit.core.errors import UserError
 from deepcredit.data import fetch as fetching
 from deepcredit.data import files, mirrors
 from deepcredit.data.fetch import ClientError, Source, SourceError, fetch
-from deepcredit.errors import UserError
 
 
 def failing(reason: str) -> Source:

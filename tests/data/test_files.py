@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deepcredit.core.errors import UserError
 from deepcredit.data import files
-from deepcredit.errors import UserError
 
 
 def test_unknown_dataset_is_named_with_the_nearest() -> None:

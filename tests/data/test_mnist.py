@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deepcredit.core.errors import UserError
 from deepcredit.data import files, mnist, torchvision_ops  # noqa: F401  (the last one before torchvision)
-from deepcredit.errors import UserError
 
 #: images of each class in the training and the test set, as the data sets' authors count them
 MNIST_TRAIN_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.figures import featurespeed
+from deepcredit.config.figure import Claim
 from deepcredit.figures.base import NotTestable
-from deepcredit.schema.figure import Claim
+from deepcredit.studies.featurespeed.figures import featurespeed
 
 SCALES = ["1/L", "1/sqrtL"]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.errors import UserError
-from deepcredit.experiments import feature_speed, feature_speed_depth
-from deepcredit.schema.feature_speed import FeatureSpeed, ResNet, Steps, Updated, branch_scale
-from deepcredit.schema.feature_speed_depth import FeatureSpeedDepth, ResNetsByDepth
+from deepcredit.core.errors import UserError
+from deepcredit.studies.featurespeed.experiments import feature_speed, feature_speed_depth
+from deepcredit.studies.featurespeed.schemas.feature_speed import FeatureSpeed, ResNet, Steps, Updated, branch_scale
+from deepcredit.studies.featurespeed.schemas.feature_speed_depth import FeatureSpeedDepth, ResNetsByDepth
 
 SCALES = ["1/L", "0.5/sqrtL", "1/sqrtL", "2/sqrtL", "1"]
 

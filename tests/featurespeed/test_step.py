@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets import resnet
-from deepcredit.schema.feature_speed import Updated
+from deepcredit.studies.featurespeed.schemas.feature_speed import Updated
 from deepcredit.theory import feature_speed
 
 DEPTH, WIDTH, INPUTS, OUTPUTS, LR = 7, 12, 5, 3, 0.01

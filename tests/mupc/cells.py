@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from deepcredit.schema.figure import Claim
+from deepcredit.config.figure import Claim
 
 MEMBERS = ("seed", "weight_lr", "activity_lr", "activity_decay")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.figures import lr_transfer
 from deepcredit.figures.base import NotTestable
-from deepcredit.figures.training_curves import pick
+from deepcredit.studies.mupc.figures import lr_transfer
+from deepcredit.studies.mupc.figures.training_curves import pick
 from tests.mupc.cells import cell, claim
 
 WEIGHT, ACTIVITY = [0.1, 0.01], [1.0, 0.5, 0.1]

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deepcredit.figures import mupc, mupc_sweeps
 from deepcredit.figures.base import NotTestable
+from deepcredit.studies.mupc.figures import mupc, mupc_sweeps
 from tests.mupc.cells import cell, claim
 
 RATES = {"linear": 1, "tanh": 1, "relu": 0.5}

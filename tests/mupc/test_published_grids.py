@@ -13,12 +13,12 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
+from deepcredit.config.cells import cells_of
+from deepcredit.config.compose import figure_config, figure_names
 from deepcredit.figures.base import NotTestable
 from deepcredit.figures.render import STYLE
-from deepcredit.pipeline.cells import cells_of
-from deepcredit.pipeline.compose import figure_config, figure_names
-from deepcredit.pipeline.plan import drawing
-from deepcredit.schema.pc_training import PcTraining
+from deepcredit.plan.plan import drawing
+from deepcredit.studies.mupc.schemas.pc_training import PcTraining
 from tests.mupc.cells import cell
 
 N_TESTS = 3

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from deepcredit.figures import training_curves as curves
 from deepcredit.figures.base import NotTestable
+from deepcredit.studies.mupc.figures import training_curves as curves
 from tests.mupc.cells import cell
 
 SEEDS = {"seed": [0, 1]}

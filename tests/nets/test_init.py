@@ -5,8 +5,7 @@ import torch
 
 from deepcredit.nets.init import Stream, draw_weights, generator, training_gain
 from deepcredit.nets.mlp import MLP
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Init
+from deepcredit.nets.names import ActFn, Init
 
 NET = MLP(input_size=300, width=200, n_hidden=3, output_size=100)
 STD = {

@@ -5,11 +5,10 @@ import itertools
 import pytest
 import torch
 
-from deepcredit.errors import UserError
+from deepcredit.core.errors import UserError
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Init, Parameterisation
+from deepcredit.nets.names import ActFn, Init, Parameterisation
 
 MODULE = {
     ActFn.linear: torch.nn.Identity(),

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from deepcredit.page.groups import groups
 
-from deepcredit.pipeline import cards
-from deepcredit.pipeline.explorers import packed
-from deepcredit.pipeline.groups import groups
-from deepcredit.pipeline.page import _data
+from deepcredit.page import cards
+from deepcredit.page.page import _data
+from deepcredit.studies.saxe.explorers import packed
 from tests.page.browser import Browser
 from tests.page.conftest import planned, rules, say
 from tests.pipeline.conftest import Clone
@@ -67,7 +67,7 @@ def test_a_changed_template_rebuilds_the_page_alone(project: Clone) -> None:
 
 def test_building_the_page_starts_no_torch(project: Clone) -> None:
     check = (
-        "import sys; from deepcredit.pipeline.plan import plan; from deepcredit.pipeline.page import write_page\n"
+        "import sys; from deepcredit.plan.plan import plan; from deepcredit.page.page import write_page\n"
         "write_page(plan('ci')); assert not {'torch', 'pytorch_lightning', 'matplotlib'} & set(sys.modules)"
     )
     done = project.run("-c", check)

@@ -13,17 +13,19 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from deepcredit.data.files import checksum
-from deepcredit.errors import UserError
+from deepcredit.ask.compare import Table, table_differences
+from deepcredit.ask.listing import aligned
+from deepcredit.ask.verify import faults_of
+from deepcredit.ask.whence import whence
+from deepcredit.config.cells import Cell, cells_of, label_of
+from deepcredit.config.trees import leaves
+from deepcredit.core import paths
+from deepcredit.core.errors import UserError
+from deepcredit.core.files import checksum
+from deepcredit.core.words import duration
 from deepcredit.figures.render import render
-from deepcredit.pipeline import paths, store
-from deepcredit.pipeline.address import provenance_path
-from deepcredit.pipeline.cells import Cell, cells_of, label_of
-from deepcredit.pipeline.compare import Table, table_differences
-from deepcredit.pipeline.compose import leaves
-from deepcredit.pipeline.listing import aligned, duration
-from deepcredit.pipeline.verify import faults_of
-from deepcredit.pipeline.whence import whence
+from deepcredit.store import store
+from deepcredit.store.address import provenance_path
 from tests.page.conftest import say
 from tests.pipeline.conftest import Clone
 
@@ -73,7 +75,9 @@ def test_changed_code_is_named_by_module_and_function(project: Clone) -> None:
     project.edit(path, "def loss_surface(", f"{DECORATED}def loss_surface(")
     path.write_text(path.read_text(encoding="utf-8") + "\n\ndef quite_new():\n    return 0\n", encoding="utf-8")
     told = explained(project, INTERFERENCE)
-    assert "code changed in deepcredit.experiments.interference: loss_surface, quite_new (new)" in told
+    assert (
+        "code changed in deepcredit.studies.prospective.experiments.interference: loss_surface, quite_new (new)" in told
+    )
     assert explained(project, DEPTH).startswith(f"{DEPTH} is up to date")
 
 
@@ -104,7 +108,10 @@ def test_a_changed_drawing_function_is_named(project: Clone) -> None:
     path = project.root / "src" / "deepcredit" / "figures" / "prospective.py"
     project.edit(path, "def interference(", f"{DECORATED}def interference(")
     told = explained(project, INTERFERENCE)
-    assert "the figure:\n    drawing code changed in deepcredit.figures.prospective: interference\n" in told
+    assert (
+        "the figure:\n    drawing code changed in deepcredit.studies.prospective.figures.prospective: interference\n"
+        in told
+    )
 
 
 def test_a_figure_that_was_never_drawn_and_one_that_lost_a_file(project: Clone) -> None:

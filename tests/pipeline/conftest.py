@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from deepcredit.core import paths
 from deepcredit.data.files import root as data_root
-from deepcredit.pipeline import paths
 
 COPIED = ("Snakefile", "conf", "src", "workflow", "profiles", "pyproject.toml", "environment.yml")
 

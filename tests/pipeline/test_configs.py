@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deepcredit.errors import UserError
-from deepcredit.pipeline.cells import cells_of, single_cell
-from deepcredit.pipeline.compose import experiment_config, experiment_names, figure_config, figure_names, scale_names
-from deepcredit.pipeline.plan import drawing
+from deepcredit.config.cells import cells_of, single_cell
+from deepcredit.config.compose import experiment_config, experiment_names, figure_config, figure_names, scale_names
+from deepcredit.config.studies import drawing_module
+from deepcredit.core.errors import UserError
 
 
 @pytest.mark.parametrize("scale", scale_names())
@@ -22,7 +22,7 @@ def test_every_experiment_has_distinct_valid_cells_at_every_scale(name: str, sca
     assert cells
     assert len({cell.name for cell in cells}) == len(cells)
     for cell in cells:
-        assert cell.config().kind == cell.kind
+        assert cell.config.kind == cell.kind
 
 
 @pytest.mark.parametrize("name", experiment_names())
@@ -36,7 +36,7 @@ def test_the_command_of_a_cell_composes_to_that_cell(name: str) -> None:
 @pytest.mark.parametrize("name", figure_names())
 def test_every_figure_names_functions_that_exist_and_experiments_that_exist(name: str) -> None:
     figure = figure_config(name)
-    module, function = drawing({"draw": figure.draw})
+    module, function = drawing_module(name.split("/")[0], figure.draw)
     namespace = __import__(module, fromlist=[function])
     assert callable(getattr(namespace, function))
     for claim in figure.claims:
@@ -77,7 +77,7 @@ def test_a_wrong_override_is_one_line_that_names_setting_value_and_what_is_allow
 
 
 def test_a_wrong_override_on_the_command_line_exits_with_2_and_writes_nothing(tmp_path: Path) -> None:
-    from deepcredit.pipeline import paths
+    from deepcredit.core import paths
 
     before = set(paths.root().joinpath("conf").rglob("*"))
     command = [sys.executable, "-m", "deepcredit", "compute", "experiment=interference", "optimizer.lr=fast"]

@@ -7,12 +7,12 @@ import dataclasses
 
 import pytest
 
-from deepcredit.pipeline import batches, cost, machine
-from deepcredit.pipeline.cells import cells_of, single_cell
-from deepcredit.pipeline.compose import experiment_config, experiment_names
-from deepcredit.pipeline.cost import Cost, cpu_seconds, cuda_seconds
-from deepcredit.pipeline.plan import Plan, PlannedCell
-from deepcredit.schema.pc_training import PcTraining
+from deepcredit.config.cells import cells_of, single_cell
+from deepcredit.config.compose import experiment_config, experiment_names
+from deepcredit.plan import batches, cost, machine
+from deepcredit.plan.cost import Cost, cpu_seconds, cuda_seconds
+from deepcredit.plan.plan import Plan, PlannedCell
+from deepcredit.studies.mupc.schemas.pc_training import PcTraining
 
 
 def training(*overrides: str) -> PcTraining:

@@ -5,13 +5,13 @@ Expectations: which edits leave the meaning of a Python program alone.
 
 import pytest
 
-from deepcredit.pipeline import fingerprint as fp
+from deepcredit.store import fingerprint as fp
 
 MODULE = '''
 """Docstring."""
 from __future__ import annotations
 import math
-from deepcredit.errors import check
+from deepcredit.core.errors import check
 
 SCALE: float = 2.0
 
@@ -80,19 +80,19 @@ def test_imports_inside_functions_and_relative_imports_are_followed_and_type_che
         "from ..schema.common import ActFn\n"
     )
     module = fp._module(fp._parse(text, "deepcredit.experiments.example", False))
-    assert module.imports == {"deepcredit.nets.mlp", "deepcredit.schema.common"}
+    assert module.imports == {"deepcredit.nets.mlp", "deepcredit.config.schema"}
 
 
 def test_an_experiment_reaches_the_modules_behind_those_it_imports() -> None:
-    reached = fp.modules_reached("deepcredit.experiments.target_alignment")
+    reached = fp.modules_reached("deepcredit.studies.prospective.experiments.target_alignment")
     assert "deepcredit.rules.predictive_coding.energy" in reached
-    assert "deepcredit.errors" in reached
+    assert "deepcredit.core.errors" in reached
     assert not [name for name in reached if name.startswith(("deepcredit.figures", "deepcredit.pipeline"))]
 
 
 def test_a_figure_reaches_its_helpers_but_not_the_other_figures_of_its_module() -> None:
-    code = fp.code_of_functions([("deepcredit.figures.prospective", "interference")])
-    names = code["deepcredit.figures.prospective"]
+    code = fp.code_of_functions([("deepcredit.studies.prospective.figures.prospective", "interference")])
+    names = code["deepcredit.studies.prospective.figures.prospective"]
     assert "interference" in names
     assert "target_alignment_scatter" not in names
     assert "RULE_COLORS" in code["deepcredit.figures.style"]

@@ -8,15 +8,15 @@ import sys
 
 import pytest
 
-from deepcredit.pipeline import fingerprint as fp
-from deepcredit.pipeline import paths
+from deepcredit.core import paths
+from deepcredit.store import fingerprint as fp
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "from deepcredit.pipeline.plan import _compose; _compose('ci')",
-        "import deepcredit.pipeline.draw",
+        "from deepcredit.plan.plan import _compose; _compose('ci')",
+        "import deepcredit.jobs.draw",
         "import deepcredit.cli",
     ],
 )

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.errors import UserError
-from deepcredit.pipeline import run, store
-from deepcredit.pipeline.cells import cells_of, single_cell
-from deepcredit.pipeline.compose import experiment_config
-from deepcredit.pipeline.overview import picture, table
-from deepcredit.pipeline.progress import Watcher, duration
+from deepcredit.config.cells import cells_of, single_cell
+from deepcredit.config.compose import experiment_config
+from deepcredit.core.errors import UserError
+from deepcredit.core.words import duration
+from deepcredit.jobs import run
+from deepcredit.jobs.overview import picture, table
+from deepcredit.jobs.progress import Watcher
+from deepcredit.store import store
 
 DEPTH = "experiment=target_alignment_depth"
 

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.data.files import checksum
-from deepcredit.errors import UserError
-from deepcredit.pipeline import paths, store
-from deepcredit.pipeline.address import address, provenance_path
-from deepcredit.pipeline.cells import Cell, cells_of
-from deepcredit.pipeline.files import replacing
-from deepcredit.pipeline.store import broken_promises
+from deepcredit.config.cells import Cell, cells_of
+from deepcredit.core import paths
+from deepcredit.core.errors import UserError
+from deepcredit.core.files import checksum, replacing
+from deepcredit.store import store
+from deepcredit.store.address import address, provenance_path
+from deepcredit.store.store import broken_promises
 
 FACTS = {"seconds": 1.0, "device": "cpu", "threads": 1}
 
@@ -65,7 +65,7 @@ def test_provenance_names_the_checksum_the_command_and_the_code(cell: Cell, fold
     record = json.loads(provenance_path(path).read_text(encoding="utf-8"))
     assert record["sha256"] == checksum(path)
     assert record["command"] == cell.command
-    assert "deepcredit.experiments.target_alignment" in record["code"]
+    assert "deepcredit.studies.prospective.experiments.target_alignment" in record["code"]
     assert record["seconds"] == 1.0
 
 

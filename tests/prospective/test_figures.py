@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.figures import prospective
+from deepcredit.config.figure import Claim
 from deepcredit.figures.base import NotTestable
-from deepcredit.schema.figure import Claim
+from deepcredit.studies.prospective.figures import prospective
 
 Values = Mapping[str, list[float]]
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from deepcredit.errors import UserError
-from deepcredit.experiments.interference import run
-from deepcredit.schema.halving import HalvingInference
-from deepcredit.schema.interference import Interference, InterferenceData, InterferenceOptimizer
+from deepcredit.core.errors import UserError
+from deepcredit.rules.options import HalvingInference
+from deepcredit.studies.prospective.experiments.interference import run
+from deepcredit.studies.prospective.schemas.interference import Interference, InterferenceData, InterferenceOptimizer
 
 LR, STEPS = 0.2, 24
 TARGET = np.array([0.0, 1.0])

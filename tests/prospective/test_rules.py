@@ -5,11 +5,11 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets.mlp import MLP, Weights, feedforward
+from deepcredit.nets.names import ActFn
 from deepcredit.rules import backprop
 from deepcredit.rules.predictive_coding.energy import weight_gradient
 from deepcredit.rules.predictive_coding.halving import Halving, infer
 from deepcredit.rules.target_propagation import exact
-from deepcredit.schema.common import ActFn
 
 PHI = {ActFn.linear: lambda z: z, ActFn.tanh: torch.tanh, ActFn.sigmoid: torch.sigmoid, ActFn.relu: torch.relu}
 

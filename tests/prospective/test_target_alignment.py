@@ -8,8 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from deepcredit.errors import UserError
-from deepcredit.experiments.target_alignment import (
+from deepcredit.core.errors import UserError
+from deepcredit.nets.mlp import MLP, Weights
+from deepcredit.nets.names import ActFn, Init
+from deepcredit.rules.options import HalvingInference
+from deepcredit.rules.predictive_coding.halving import Halving
+from deepcredit.studies.prospective.experiments.target_alignment import (
     Task,
     backprop_direction,
     draw,
@@ -17,12 +21,7 @@ from deepcredit.experiments.target_alignment import (
     predictive_coding_direction,
     run,
 )
-from deepcredit.nets.mlp import MLP, Weights
-from deepcredit.rules.predictive_coding.halving import Halving
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.halving import HalvingInference
-from deepcredit.schema.networks import Init
-from deepcredit.schema.target_alignment import (
+from deepcredit.studies.prospective.schemas.target_alignment import (
     AlignmentData,
     AlignmentModel,
     AlignmentOptimizer,

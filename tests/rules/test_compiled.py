@@ -11,12 +11,11 @@ import torch
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP
+from deepcredit.nets.names import ActFn, Algorithm, Init, Parameterisation
 from deepcredit.rules.predictive_coding import compiled
 from deepcredit.rules.predictive_coding.compiled_steps import CompiledSteps
 from deepcredit.rules.predictive_coding.engine import Engine, cut
 from deepcredit.rules.predictive_coding.options import Inference
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Algorithm, Init, Parameterisation
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -7,11 +7,10 @@ import torch
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights
+from deepcredit.nets.names import ActFn, Algorithm, Init, Parameterisation
 from deepcredit.rules import backprop
 from deepcredit.rules.predictive_coding.engine import Engine
 from deepcredit.rules.predictive_coding.options import Inference
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Algorithm, Init, Parameterisation
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 

@@ -7,12 +7,11 @@ import torch
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights
+from deepcredit.nets.names import ActFn, Init, Parameterisation
 from deepcredit.rules.predictive_coding.energy import activity_gradient, energy
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.rules.predictive_coding.inference import infer
 from deepcredit.rules.predictive_coding.options import Inference
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Init, Parameterisation
 
 
 def linear(

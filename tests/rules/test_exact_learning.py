@@ -7,12 +7,11 @@ import torch
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, feedforward
+from deepcredit.nets.names import ActFn, Init, Parameterisation
 from deepcredit.rules import backprop
 from deepcredit.rules.predictive_coding.energy import weight_gradient
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.rules.predictive_coding.exact_learning import ExactLearner
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Init, Parameterisation
 
 CASES = list(itertools.product([1, 2, 5], [Parameterisation.sp, Parameterisation.mupc], [False, True]))
 

@@ -7,6 +7,7 @@ import torch
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward
+from deepcredit.nets.names import ActFn, Init, Parameterisation
 from deepcredit.rules import backprop
 from deepcredit.rules.predictive_coding.energy import (
     NO_PENALTIES,
@@ -16,8 +17,6 @@ from deepcredit.rules.predictive_coding.energy import (
     layer_energies,
     weight_gradient,
 )
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Init, Parameterisation
 
 CASES = list(itertools.product(ActFn, [0, 1, 2, 4], [False, True]))
 

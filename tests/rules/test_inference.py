@@ -9,12 +9,11 @@ from torch import Tensor
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward
+from deepcredit.nets.names import ActFn, Algorithm, Init, Parameterisation
 from deepcredit.rules.predictive_coding.energy import activity_gradient, weight_gradient
 from deepcredit.rules.predictive_coding.engine import Engine
 from deepcredit.rules.predictive_coding.inference import infer
 from deepcredit.rules.predictive_coding.options import Inference
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Algorithm, Init, Parameterisation
 
 ACT_FNS = [ActFn.linear, ActFn.tanh, ActFn.relu]
 TORCH_OPTIMISER = {Algorithm.gd: torch.optim.SGD, Algorithm.adam: torch.optim.Adam}

@@ -6,11 +6,10 @@ from torch import Tensor
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward
+from deepcredit.nets.names import ActFn, Init, Parameterisation
 from deepcredit.rules.predictive_coding.energy import activity_gradient, energy
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.rules.predictive_coding.newton import NewtonOptions, find_equilibrium
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Init, Parameterisation
 from deepcredit.theory.hessian import activity_hessian
 
 OPTIONS = NewtonOptions(tolerance=1e-9)

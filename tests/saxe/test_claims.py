@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.figures import saxe
+from deepcredit.config.figure import Claim
 from deepcredit.figures.base import NotTestable
-from deepcredit.schema.figure import Claim
+from deepcredit.studies.saxe.figures import saxe
 
 EPOCH = np.arange(200)
 

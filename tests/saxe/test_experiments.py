@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.errors import UserError
-from deepcredit.experiments import deep_linear, linear_regression
-from deepcredit.figures import saxe
-from deepcredit.schema.deep_linear import DeepLinear, Descent, Tree, TwoLayers
-from deepcredit.schema.figure import Claim
-from deepcredit.schema.linear_regression import Descents, LinearRegression, Regression
+from deepcredit.config.figure import Claim
+from deepcredit.core.errors import UserError
+from deepcredit.studies.saxe.experiments import deep_linear, linear_regression
+from deepcredit.studies.saxe.figures import saxe
+from deepcredit.studies.saxe.schemas.deep_linear import DeepLinear, Descent, Tree, TwoLayers
+from deepcredit.studies.saxe.schemas.linear_regression import Descents, LinearRegression, Regression
 
 
 def trained(seed: list[int], init_scale: list[float], lr: list[float], **data) -> xr.Dataset:

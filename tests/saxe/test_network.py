@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from deepcredit.experiments.deep_linear import start, targets, train
 from deepcredit.nets import deep_linear
-from deepcredit.schema.deep_linear import Tree
+from deepcredit.studies.saxe.experiments.deep_linear import start, targets, train
+from deepcredit.studies.saxe.schemas.deep_linear import Tree
 
 SEED, WIDTH, EPOCHS, ITEM = 5, 6, 40, 3
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.experiments import tp_linear
-from deepcredit.figures import targetprop
+from deepcredit.config.figure import Claim
 from deepcredit.figures.base import NotTestable
-from deepcredit.schema.figure import Claim
-from deepcredit.schema.tp_linear import TpLinear, TpLinearOptimizer, TpLinearRule, TpLinearRules
+from deepcredit.studies.targetprop.experiments import tp_linear
+from deepcredit.studies.targetprop.figures import targetprop
+from deepcredit.studies.targetprop.schemas.tp_linear import TpLinear, TpLinearOptimizer, TpLinearRule, TpLinearRules
 
 CHANCE = Claim(check="", text="", tolerance=4.0, options={"until": 200})
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from deepcredit.core.errors import UserError
 from deepcredit.data import ring
-from deepcredit.errors import UserError
-from deepcredit.experiments import tp_learned_inverse as experiment
 from deepcredit.nets import affine
 from deepcredit.nets.affine import Affine
 from deepcredit.rules.target_propagation import learned
 from deepcredit.rules.target_propagation.learned import Inverses
-from deepcredit.schema.tp_learned_inverse import (
+from deepcredit.studies.targetprop.experiments import tp_learned_inverse as experiment
+from deepcredit.studies.targetprop.schemas.tp_learned_inverse import (
     TpDataset,
     TpLearnedData,
     TpLearnedInverse,

@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from deepcredit.errors import UserError
-from deepcredit.experiments import tp_linear
+from deepcredit.core.errors import UserError
 from deepcredit.rules.target_propagation import exact, linear
-from deepcredit.schema.tp_linear import TpLinear, TpLinearModel, TpLinearOptimizer, TpLinearRule, TpLinearRules
+from deepcredit.studies.targetprop.experiments import tp_linear
+from deepcredit.studies.targetprop.schemas.tp_linear import (
+    TpLinear,
+    TpLinearModel,
+    TpLinearOptimizer,
+    TpLinearRule,
+    TpLinearRules,
+)
 from deepcredit.theory.subspaces import subspaces
 
 R5 = math.sqrt(5)

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from deepcredit.nets.init import Stream, draw_weights, generator
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Init, Parameterisation
+from deepcredit.nets.names import ActFn, Init, Parameterisation
 from deepcredit.theory import hessian
 from deepcredit.theory.hessian import (
     Blocks,

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 import torch
 
+from deepcredit.config.schema import Trainer
+from deepcredit.core.errors import UserError
 from deepcredit.data import mnist
 from deepcredit.data.batches import Batches
-from deepcredit.errors import UserError
-from deepcredit.experiments import activity_hessian, equilibrium_training, forward_pass
 from deepcredit.nets.init import Stream, draw_weights, generator
 from deepcredit.nets.mlp import MLP, Weights, feedforward
+from deepcredit.nets.names import ActFn, Algorithm, Init, Parameterisation
 from deepcredit.rules.predictive_coding.energy import weight_gradient
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
-from deepcredit.schema.activity_hessian import ActivityHessian, HessianData, HessianModel
-from deepcredit.schema.common import ActFn, Trainer
-from deepcredit.schema.equilibrium_training import (
+from deepcredit.studies.mupc.experiments import activity_hessian, equilibrium_training, forward_pass
+from deepcredit.studies.mupc.schemas.activity_hessian import ActivityHessian, HessianData, HessianModel
+from deepcredit.studies.mupc.schemas.equilibrium_training import (
     EquilibriumModel,
     EquilibriumOptimizer,
     EquilibriumTraining,
 )
-from deepcredit.schema.forward_pass import ForwardModel, ForwardOptimizer, ForwardPass
-from deepcredit.schema.networks import Algorithm, Init, Parameterisation
+from deepcredit.studies.mupc.schemas.forward_pass import ForwardModel, ForwardOptimizer, ForwardPass
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights
+from deepcredit.nets.names import ActFn, Init, Parameterisation
 from deepcredit.rules.predictive_coding.energy import energy
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Init, Parameterisation
 from deepcredit.theory.hessian import (
     Blocks,
     activity_hessian,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from deepcredit.errors import UserError
-from deepcredit.schema.networks import Rule
-from deepcredit.schema.pc_training import Data, Inference, Model, Optimizer, PcTraining, Record
+from deepcredit.core.errors import UserError
+from deepcredit.nets.names import Rule
+from deepcredit.studies.mupc.schemas.pc_training import Data, Inference, Model, Optimizer, PcTraining, Record
 
 
 @pytest.mark.parametrize(("given", "expected"), [(0.5, [0.5]), (1, [1.0]), ([0.1, 2], [0.1, 2.0])])

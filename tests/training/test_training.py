@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from deepcredit.errors import UserError
+from deepcredit.core.errors import UserError
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward, predict
+from deepcredit.nets.names import ActFn, Algorithm, Init, Parameterisation, Rule
 from deepcredit.rules import backprop
 from deepcredit.rules.predictive_coding.energy import Penalties, energy
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Algorithm, Init, Parameterisation, Rule
 from deepcredit.theory.hessian import hessian_at_start
 from deepcredit.training import fit, recorders
 from deepcredit.training.fit import Options, Records, in_chunks, train

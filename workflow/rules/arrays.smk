@@ -1,7 +1,7 @@
 # One rule a job, for the arrays that the store lacks; cheap cells of one experiment share a job. An array's name says
 # what it was computed from, so only a missing name makes a job. The content of data files is fixed, hence `ancient`.
 
-from deepcredit.pipeline import batches
+from deepcredit.plan import batches
 
 # on a cluster jobs are longer, and those that want a GPU ask for one unless `--config gpu=0` says that there is none
 CLUSTER = workflow.is_main_process and workflow.non_local_exec

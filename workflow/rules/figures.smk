@@ -6,9 +6,8 @@
 
 from pathlib import Path
 
-from deepcredit.pipeline.groups import groups
+from deepcredit.config.studies import studies
 
-GROUPS = groups()
 FIGURES = f"{RESULTS}/figures"
 CLAIMS = f"{RESULTS}/claims"
 DRAWN = f"{RESULTS}/drawn"
@@ -26,7 +25,7 @@ def reported(figure, file):
     return report(
         file,
         caption="../report/figure.rst",
-        category=GROUPS[figure.group].title,
+        category=studies()[figure.study].title,
         labels={"figure": figure.id, "title": figure.config["title"]},
     )
 

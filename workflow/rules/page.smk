@@ -1,6 +1,6 @@
 # What was reproduced: the answered claims of every figure, and the page that shows them.
 
-from deepcredit.pipeline.page import made_of
+from deepcredit.page.page import made_of
 
 
 rule claims:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from deepcredit.errors import UserError
-from deepcredit.pipeline.plan import plan
+from deepcredit.core.errors import UserError
+from deepcredit.plan.plan import plan
 
 try:
     PLAN = plan(str(config.get("scale", "quick")))

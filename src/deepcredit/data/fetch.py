@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepcredit.core.errors import UserError
 from deepcredit.data import files
 from deepcredit.data.files import Dataset
-from deepcredit.errors import UserError
 
 #: seconds for a whole download: a connection of 1 Mbit/s gets through
 LIMIT = 600

@@ -3,12 +3,12 @@
 The layout is torchvision's: `<root>/<folder>/raw/<file>`, with the raw IDX files unpacked.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepcredit.errors import UserError, unknown
+from deepcredit.core.errors import UserError, unknown
+from deepcredit.core.files import checksum
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 TRAIN_LABELS = "train-labels-idx1-ubyte"
@@ -74,12 +74,6 @@ def root() -> Path:
 def raw_folder(dataset: Dataset, data_root: Path) -> Path:
     """Folder of the data set's raw files below `data_root`."""
     return data_root / dataset.folder / "raw"
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def missing(dataset: Dataset, folder: Path) -> list[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deepcredit.core.errors import UserError
 from deepcredit.data import files
-from deepcredit.errors import UserError
 
 #: mean and standard deviation of the pixels (over 255) that every experiment normalises with, by data set
 NORMALISATION = {"mnist": (0.1307, 0.3081), "fashion_mnist": (0.5, 0.5)}

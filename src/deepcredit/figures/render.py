@@ -15,6 +15,12 @@ from deepcredit.figures.base import Data
 
 STYLE = Path(__file__).with_name("deepcredit.mplstyle")
 
+
+def style_sheet() -> Path:
+    """The style sheet of all figures."""
+    return STYLE
+
+
 Draw = Callable[[Data, Mapping[str, Any]], tuple[Figure, pd.DataFrame]]
 
 

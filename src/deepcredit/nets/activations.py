@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from deepcredit.schema.common import ActFn
+from deepcredit.nets.names import ActFn
 
 
 def activate(act_fn: ActFn, z: Tensor, out: Tensor | None = None) -> Tensor:

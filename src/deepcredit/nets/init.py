@@ -19,8 +19,7 @@ import torch
 from torch import Generator, Tensor
 
 from deepcredit.nets.mlp import MLP, Weights
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Init
+from deepcredit.nets.names import ActFn, Init
 
 
 class Stream(Enum):

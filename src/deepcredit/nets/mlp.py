@@ -20,10 +20,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deepcredit.errors import check
+from deepcredit.core.errors import check
 from deepcredit.nets.activations import activate
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Parameterisation
+from deepcredit.nets.names import ActFn, Parameterisation
 
 
 class Weights(NamedTuple):

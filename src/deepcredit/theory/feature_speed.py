@@ -17,7 +17,7 @@ from torch import Tensor
 
 from deepcredit.nets import resnet
 from deepcredit.nets.resnet import Activity, Backward, Step, Weights
-from deepcredit.schema.feature_speed import Updated
+from deepcredit.studies.featurespeed.schemas.feature_speed import Updated
 
 
 class Observables(NamedTuple):

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from deepcredit.nets.activations import activate, derivative, second_derivative
 from deepcredit.nets.mlp import MLP, Weights, feedforward
+from deepcredit.nets.names import ActFn
 from deepcredit.rules.predictive_coding.energy import activity_gradient, errors
-from deepcredit.schema.common import ActFn
 from deepcredit.theory.lanczos import End, extremes
 
 #: below this size a dense eigensolver is as fast

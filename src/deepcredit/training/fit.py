@@ -12,10 +12,10 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from deepcredit.errors import check
+from deepcredit.core.errors import check
 from deepcredit.nets.mlp import MLP
+from deepcredit.nets.names import Algorithm
 from deepcredit.rules.products import fast_products
-from deepcredit.schema.networks import Algorithm
 from deepcredit.training import lightning as pl
 from deepcredit.training.images import ImageData, ImageModule
 from deepcredit.training.members import Member, Recipe

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from deepcredit.nets.mlp import MLP
+from deepcredit.nets.names import Algorithm, Init, Rule
 from deepcredit.rules.predictive_coding.energy import NO_PENALTIES, Penalties
 from deepcredit.rules.predictive_coding.options import Inference
-from deepcredit.schema.networks import Algorithm, Init, Rule
 
 
 @dataclass(frozen=True)

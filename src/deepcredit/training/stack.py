@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import Weights, predict
+from deepcredit.nets.names import Rule
 from deepcredit.rules import backprop
 from deepcredit.rules.predictive_coding import engine
 from deepcredit.rules.predictive_coding.energy import NO_PENALTIES, penalty_gradient
-from deepcredit.schema.networks import Rule
 from deepcredit.training.members import Member, Recipe
 
 #: rows of the test set that pass through the network at once

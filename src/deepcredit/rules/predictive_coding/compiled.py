@@ -23,7 +23,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from deepcredit.schema.common import ActFn
+from deepcredit.nets.names import ActFn
 
 #: activation functions as the sweeps know them
 LINEAR, RELU, TANH, SIGMOID = 0, 1, 2, 3

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets.mlp import MLP, Weights
+from deepcredit.nets.names import ActFn, Algorithm
 from deepcredit.rules.predictive_coding import compiled
 from deepcredit.rules.predictive_coding.options import Inference
 from deepcredit.rules.predictive_coding.state import BETA_1, BETA_2, EPSILON, State, only
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Algorithm
 
 
 class CompiledSteps:

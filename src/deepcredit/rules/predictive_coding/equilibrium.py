@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets.mlp import MLP, Weights, feedforward, per_member
-from deepcredit.schema.common import ActFn
+from deepcredit.nets.names import ActFn
 
 
 class Equilibrium(NamedTuple):

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets.mlp import MLP, Weights
-from deepcredit.schema.common import ActFn
+from deepcredit.nets.names import ActFn
 
 
 class Learned(NamedTuple):

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from deepcredit.nets.activations import activate, derivative, second_derivative
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.schema.common import ActFn
+from deepcredit.nets.names import ActFn
 
 
 @dataclass(frozen=True)

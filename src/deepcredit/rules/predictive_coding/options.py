@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from deepcredit.schema.networks import Algorithm
+from deepcredit.nets.names import Algorithm
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from torch import Tensor
 
 from deepcredit.nets.activations import activate, pull_back_
 from deepcredit.nets.mlp import MLP, Weights
+from deepcredit.nets.names import ActFn, Algorithm
 from deepcredit.rules.predictive_coding.options import Inference
 from deepcredit.rules.predictive_coding.state import BETA_1, BETA_2, EPSILON, State, only
-from deepcredit.schema.common import ActFn
-from deepcredit.schema.networks import Algorithm
 
 
 class LayersFirst:

@@ -1,0 +1,1 @@
+"""Questions about what is there; nothing here computes."""

@@ -1,0 +1,1 @@
+"""Errors, paths, files, words, registries: nothing of the package is below it."""

@@ -1,0 +1,1 @@
+"""One process's work: compute, run, draw."""

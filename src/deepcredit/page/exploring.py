@@ -1,0 +1,27 @@
+"""What a reader of the page moves through beside a figure: built by the figure's study, from arrays that are there."""
+
+from typing import Any
+
+from deepcredit.config.studies import STUDIES
+from deepcredit.core import paths
+from deepcredit.core.registry import load
+from deepcredit.plan.plan import Plan, PlannedFigure
+from deepcredit.plan.state import missing_arrays
+from deepcredit.store.store import read
+
+
+def explorer(plan: Plan, figure: PlannedFigure) -> dict[str, Any] | None:
+    """The data of a figure's explorer, ready for JSON; None where it has none or its arrays are not there."""
+    known = STUDIES[figure.study].explorers.get(figure.config["draw"])
+    if known is None or missing_arrays(plan, figure):
+        return None
+    also = {role: name for role, name in known.also.items() if name in plan.cells and not _missing(plan, name)}
+    data = {
+        role: [read(paths.root() / cell.path) for cell in plan.cells[name]]
+        for role, name in {**figure.experiments, **also}.items()
+    }
+    return load(known.build)(data, **figure.config["options"])
+
+
+def _missing(plan: Plan, experiment: str) -> bool:
+    return not all((paths.root() / cell.path).is_file() for cell in plan.cells[experiment])

@@ -1,0 +1,199 @@
+"""The whole plan of a scale: every figure, the cells it reads, where they are and the commands that make them.
+
+Composing configs is the slow part, so its result is kept in `results/cache`, named by the content of `conf/` and of
+the code that composes. Fingerprints and addresses are worked out afresh each time.
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from deepcredit.config.cells import Cell, cells_of, thinned, typed
+from deepcredit.config.compose import experiment_names, figure_config, figure_names, scale_names
+from deepcredit.config.schema import Experiment
+from deepcredit.config.studies import conf_folders, drawing_module, kinds
+from deepcredit.config.trees import plain
+from deepcredit.core import paths
+from deepcredit.core.errors import UserError, unknown
+from deepcredit.core.files import write_text
+from deepcredit.core.registry import module_of, record_modules
+from deepcredit.data.files import DATASETS
+from deepcredit.figures.render import style_sheet
+from deepcredit.plan.cost import Cost, cost
+from deepcredit.plan.machine import CORE, CUDA, speed
+from deepcredit.store import fingerprint
+from deepcredit.store.address import address
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell with its address in the store."""
+
+    cell: Cell
+    path: str
+    cost: Cost
+    #: names of the data sets whose files the job reads
+    datasets: tuple[str, ...]
+
+    @property
+    def experiment(self) -> str:
+        return self.cell.experiment
+
+    @property
+    def kind(self) -> str:
+        return self.cell.kind
+
+    @property
+    def config(self) -> Experiment:
+        return self.cell.config
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        return self.cell.labels
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self.cell.settings
+
+    @property
+    def command(self) -> str:
+        return self.cell.command
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        return self.cell.overrides
+
+    @property
+    def seconds(self) -> float:
+        """How long one core of this machine is expected to compute the cell."""
+        return self.cost.cpu_seconds(speed(CORE))
+
+    @property
+    def cuda_seconds(self) -> float | None:
+        """How long a CUDA device is expected to, if it is of use."""
+        return self.cost.cuda_seconds(speed(CUDA))
+
+    @property
+    def memory_bytes(self) -> float:
+        """Of the process that computes the cell."""
+        return self.cost.process_bytes
+
+
+@dataclass(frozen=True)
+class PlannedFigure:
+    """A figure with the cells it reads by role, and one string that changes whenever it must be redrawn."""
+
+    name: str
+    study: str
+    experiments: dict[str, str]
+    config: dict[str, Any]
+    fingerprint: str
+    code: dict[str, dict[str, str]]
+    #: name and digest of the style sheet
+    style: tuple[str, str]
+
+    @property
+    def id(self) -> str:
+        return self.name.split("/")[1]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that Snakemake needs to know about one scale."""
+
+    scale: str
+    cells: dict[str, tuple[PlannedCell, ...]]
+    figures: dict[str, PlannedFigure]
+    #: experiment → settings in which this scale differs from the paper grid: key, value here, value on the paper grid
+    thinned: dict[str, list[tuple[str, Any, Any]]] = field(default_factory=dict)
+
+    def arrays(self, figure: PlannedFigure) -> list[str]:
+        """Paths of all arrays that a figure reads, in the order of its roles."""
+        names = dict.fromkeys(figure.experiments.values())
+        return [cell.path for name in names for cell in self.cells[name]]
+
+    @cached_property
+    def by_id(self) -> dict[str, PlannedFigure]:
+        return {figure.id: figure for figure in self.figures.values()}
+
+    def figure(self, name: str) -> PlannedFigure:
+        """The figure with this id, or `group/id`. Raises a `UserError` for an unknown one."""
+        found = self.figures.get(name) or self.by_id.get(name)
+        if found is None:
+            raise unknown("figure", name, self.by_id)
+        return found
+
+
+def plan(scale: str) -> Plan:
+    """The plan of a scale. Raises a `UserError` for an unknown scale and for any fault in any config."""
+    tree = _composed(scale)
+    cells = {name: tuple(_planned_cell(c, name) for c in found) for name, found in tree["cells"].items()}
+    figures = {name: _planned_figure(name, config) for name, config in tree["figures"].items()}
+    return Plan(scale, cells, figures, tree["thinned"])
+
+
+def _planned_cell(tree: dict[str, Any], experiment: str) -> PlannedCell:
+    cell = Cell(typed(tree["settings"], experiment), tree["labels"], tuple(tree["overrides"]))
+    path = address(experiment, cell.name, cell.settings, fingerprint.fingerprint(fingerprint.code_of_cell(cell.config)))
+    dataset = cell.settings.get("data", {}).get("dataset")
+    return PlannedCell(cell, paths.relative(path), Cost(**tree["cost"]), (dataset,) if dataset in DATASETS else ())
+
+
+def _planned_figure(name: str, config: dict[str, Any]) -> PlannedFigure:
+    study = name.split("/")[0]
+    module, function = drawing_module(study, config["draw"])
+    entries = [(module, function), *((module, claim["check"]) for claim in config["claims"])]
+    code = fingerprint.code_of_functions([*entries, ("deepcredit.figures.render", "render")])
+    for _, wanted in entries:
+        if wanted not in code.get(module, {}):
+            raise UserError(f"conf/figure/{name}.yaml: {module} has no function {wanted!r}")
+    style = style_sheet()
+    look = fingerprint.digest(style.read_text(encoding="utf-8"))
+    content = json.dumps([config, look], sort_keys=True, ensure_ascii=False)
+    mark = fingerprint.digest(content + fingerprint.fingerprint(code))
+    return PlannedFigure(name, study, config["experiments"], config, mark, code, (style.name, look))
+
+
+def _composed(scale: str) -> dict[str, Any]:
+    """Cells and figure configs of a scale as plain trees, from the cache where nothing they depend on changed."""
+    path = paths.cache_folder() / f"plan-{scale}-{_content(_inputs())}.json"
+    if path.is_file():
+        return json.loads(path.read_text(encoding="utf-8"))
+    tree = _compose(scale)
+    write_text(path, json.dumps(tree, ensure_ascii=False))
+    for old in path.parent.glob(f"plan-{scale}-*.json"):
+        if old != path:
+            old.unlink(missing_ok=True)
+    return tree
+
+
+def _compose(scale: str) -> dict[str, Any]:
+    if scale not in scale_names():
+        raise unknown("scale", scale, scale_names())
+    cells = {name: cells_of(name, scale) for name in experiment_names()}
+    return {
+        "cells": {name: [_written(cell) for cell in found] for name, found in cells.items()},
+        "figures": {name: plain(dataclasses.asdict(figure_config(name))) for name in figure_names()},
+        "thinned": {name: thinned(name, scale) for name in cells},
+    }
+
+
+def _written(cell: Cell) -> dict[str, Any]:
+    of = dataclasses.asdict(cost(cell.config))
+    return {"settings": cell.settings, "labels": cell.labels, "overrides": cell.overrides, "cost": of}
+
+
+def _inputs() -> Sequence[Path]:
+    """The files that composing depends on: configs, and the code of whatever reads, checks and estimates them."""
+    named = [name for kind in kinds().values() for name in (kind.schema, kind.cost)]
+    entries = [*map(module_of, named), __name__, *record_modules()]
+    code = filter(None, map(fingerprint.file_of, fingerprint.modules_reached(*entries)))
+    return sorted({*code, *(path for folder in conf_folders() for path in folder.rglob("*.yaml"))})
+
+
+def _content(files: Sequence[Path]) -> str:
+    return fingerprint.digest("".join(f"{file}\0{file.read_text(encoding='utf-8')}\0" for file in files))

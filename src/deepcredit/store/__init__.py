@@ -1,0 +1,1 @@
+"""What is computed, and where it is."""

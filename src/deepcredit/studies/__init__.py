@@ -1,0 +1,1 @@
+"""One room a paper: kinds of experiment, figures, claims, explorers."""

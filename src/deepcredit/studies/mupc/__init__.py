@@ -1,0 +1,1 @@
+"""μPC and predictive coding in deep networks."""

@@ -1,0 +1,1 @@
+"""What cells of this study's kinds of experiment cost. Imports no torch."""

@@ -1,0 +1,88 @@
+"""Schema of training at the equilibrium of inference, not after some steps towards it. Imports no torch."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from deepcredit.config.schema import Experiment, Variable
+from deepcredit.core.errors import check
+from deepcredit.nets.names import ActFn, Dataset, Init, Parameterisation
+
+
+@dataclass
+class EquilibriumModel:
+    """Networks of several widths, trained one beside the other."""
+
+    parameterisation: Parameterisation = Parameterisation.mupc
+    init: Init = Init.standard_gauss
+    act_fn: ActFn = ActFn.linear
+    skips: bool = True
+    n_hidden: int = 1
+    width: list[int] = field(default_factory=lambda: [1])
+
+    def __post_init__(self) -> None:
+        check(self.n_hidden >= 1, "model.n_hidden", self.n_hidden, "a whole number of at least 1")
+        distinct = len(self.width) > 0 and len(set(self.width)) == len(self.width) and min(self.width) >= 1
+        check(distinct, "model.width", self.width, "a list of distinct whole numbers of at least 1")
+
+
+@dataclass
+class EquilibriumInference:
+    """How networks that are not linear find their equilibrium: to this norm of ∂F/∂z, or this many products."""
+
+    tolerance: float = 1e-6
+    max_products: int = 5000
+
+    def __post_init__(self) -> None:
+        check(self.tolerance > 0, "inference.tolerance", self.tolerance, "a positive number")
+        check(self.max_products >= 1, "inference.max_products", self.max_products, "a whole number of at least 1")
+
+
+@dataclass
+class EquilibriumOptimizer:
+    """Adam on all weights. `n_steps` iterations, or as many as an epoch has if that is fewer."""
+
+    lr: float = 0.001
+    n_steps: int = 937
+
+    def __post_init__(self) -> None:
+        check(self.lr > 0, "optimizer.lr", self.lr, "a positive number")
+        check(1 <= self.n_steps <= 937, "optimizer.n_steps", self.n_steps, "1 to 937, the batches of an epoch")
+
+
+@dataclass
+class EquilibriumData:
+    """Images to classify; an epoch is shuffled by the seed, its last incomplete batch is dropped."""
+
+    dataset: Dataset = Dataset.mnist
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        check(1 <= self.batch_size <= 64, "data.batch_size", self.batch_size, "1 to 64, for 937 batches in an epoch")
+
+
+@dataclass
+class EquilibriumTraining(Experiment):
+    """How far is the energy that predictive coding descends from the loss? A cell is one depth; widths are members."""
+
+    variables: ClassVar[dict[str, Variable]] = {
+        "loss": Variable(("width", "seed", "step"), finite=False, about="½ mean ‖y − ŷ‖² before the update"),
+        "energy": Variable(("width", "seed", "step"), finite=False, about="F at the equilibrium, before the update"),
+        "ratio": Variable(("width", "seed", "step"), finite=False, about="loss over energy"),
+        "inference_steps": Variable(
+            ("width", "seed", "step"), about="products that finding the equilibrium took; 0 where it is known exactly"
+        ),
+        "gradient_norm": Variable(
+            ("width", "seed", "step"), finite=False, about="‖∂F/∂z‖ where the search ended; 0 where it is exact"
+        ),
+    }
+
+    kind: str = "equilibrium_training"
+    model: EquilibriumModel = field(default_factory=EquilibriumModel)
+    inference: EquilibriumInference = field(default_factory=EquilibriumInference)
+    optimizer: EquilibriumOptimizer = field(default_factory=EquilibriumOptimizer)
+    data: EquilibriumData = field(default_factory=EquilibriumData)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = self.model.act_fn is not ActFn.sigmoid
+        check(known, "model.act_fn", self.model.act_fn.value, "linear, tanh, relu")

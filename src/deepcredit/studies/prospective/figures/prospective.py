@@ -1,0 +1,239 @@
+"""Figures of Song et al. 2024: target alignment of one learning step, and interference between two outputs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from deepcredit.config.figure import Claim
+from deepcredit.figures.base import Data, Measured, NotTestable, combine, require
+from deepcredit.figures.style import COLUMN, PAGE, RULE_COLORS, SEQUENCE
+
+#: where curves coincide, the thin dark one shows on top of the broad one
+LINES: dict[str, dict[str, Any]] = {
+    "PC": {"color": RULE_COLORS["PC"], "marker": "o", "markersize": 5.5, "linewidth": 1.9, "zorder": 3},
+    "BP": {"color": RULE_COLORS["BP"], "marker": "s", "markersize": 3, "linewidth": 1, "zorder": 4},
+    "TP": {"color": RULE_COLORS["TP"], "marker": "^", "markersize": 4, "linewidth": 1, "zorder": 5},
+}
+
+
+def alignment(data: Data, role: str, select: Mapping[str, Any] | None = None) -> xr.DataArray:
+    """Target alignment of one role over depth, rule, seed and whatever `select` leaves; length-1 axes are dropped."""
+    everything = combine(data[role])
+    wanted = dict(select or {})
+    require(everything, **{name: np.atleast_1d(values).tolist() for name, values in wanted.items()})
+    chosen = everything.target_alignment.sel(wanted)
+    settled = [name for name in ("act_fn", "weight_lr") if name in chosen.dims and chosen.sizes[name] == 1]
+    return chosen.squeeze(settled, drop=True)
+
+
+# --- alignment against depth --------------------------------------------------------------------------------------
+
+
+def alignment_vs_depth(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """Mean, standard error and every seed, one curve a rule, one panel for each of `options.panels`.
+
+    A panel has a `title`, the `roles` whose rules it shows, and may `select` members by coordinate.
+    """
+    panels = options["panels"]
+    figure = Figure(figsize=(COLUMN, 2.5) if len(panels) == 1 else (PAGE, 2.3))
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    rows = [_alignment_panel(ax, data, panel, options) for ax, panel in zip(axes, panels, strict=True)]
+    axes[0].set_ylabel("target alignment")
+    axes[0].legend(loc=options["legend"])
+    table = pd.concat(rows, ignore_index=True)
+    return figure, table.drop(columns="panel") if len(panels) == 1 else table
+
+
+def _alignment_panel(ax: Axes, data: Data, panel: Mapping[str, Any], options: Mapping[str, Any]) -> pd.DataFrame:
+    curves = [
+        alignment(data, role, panel.get("select")).sel(rule=rule)
+        for role in panel["roles"]
+        for rule in combine(data[role]).rule.values
+    ]
+    ax.set(title=panel["title"], xlabel="layers", ylim=options["ylim"], xticks=[1, 5, 10, 15])
+    for curve in curves:
+        _curve(ax, curve)
+    return pd.concat([_rows(curve, panel["title"]) for curve in curves])
+
+
+def _curve(ax: Axes, curve: xr.DataArray) -> None:
+    """Mean with its standard error; the seeds as dots behind it, those below the axis as arrows that name the value."""
+    rule, floor = str(curve.rule.item()), ax.get_ylim()[0]
+    color = RULE_COLORS[rule]
+    for seed in curve.seed.values:
+        ax.plot(curve.num_layers, curve.sel(seed=seed), ".", color=color, alpha=0.4, markersize=5, markeredgewidth=0)
+    mean, error = mean_and_error(curve)
+    ax.errorbar(curve.num_layers, mean, error, elinewidth=1, capsize=2, label=rule, **LINES[rule])
+    below = curve.where(curve < floor, drop=True).stack(member=("num_layers", "seed")).dropna("member")
+    for depth, value in zip(below.num_layers.values, below.values, strict=True):
+        ax.annotate(
+            f"one seed at {value:.0f}".replace("-", "−"),
+            (depth, floor),
+            xytext=(depth + 0.8, floor + 0.06 * (ax.get_ylim()[1] - floor)),
+            color=color,
+            fontsize="small",
+            arrowprops={"arrowstyle": "->", "color": color, "linewidth": 0.7},
+        )
+
+
+def mean_and_error(curve: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Mean over seeds and its standard error; the latter is NaN for a single seed."""
+    if curve.sizes["seed"] == 1:
+        return curve.mean("seed"), xr.full_like(curve.isel(seed=0, drop=True), np.nan)
+    return curve.mean("seed"), curve.std("seed", ddof=1) / curve.sizes["seed"] ** 0.5
+
+
+def _rows(curve: xr.DataArray, panel: str) -> pd.DataFrame:
+    """Every value drawn for one curve: the seeds, the mean, the standard error."""
+    mean, error = mean_and_error(curve)
+    parts = {"seed": curve, "mean": mean, "standard error": error}
+    tables = [_table(values).assign(statistic=name) for name, values in parts.items()]
+    table = pd.concat(tables).assign(panel=panel, rule=str(curve.rule.item()))
+    table["seed"] = table["seed"].astype("Int64")
+    return table[["panel", "rule", "num_layers", "statistic", "seed", "target_alignment"]]
+
+
+def _table(values: xr.DataArray) -> pd.DataFrame:
+    return values.drop_vars("rule").rename("target_alignment").to_dataframe().reset_index()
+
+
+def alignment_scatter(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """Every seed at every depth, as alignment and as angle in degrees; lines join the means."""
+    values = alignment(data, "scatter")
+    angle = xr.apply_ufunc(np.degrees, xr.apply_ufunc(np.arccos, values))
+    figure = Figure(figsize=(PAGE, 2.6))
+    left, right = figure.subplots(1, 2)
+    _scatter(left, values, options["shift"])
+    _scatter(right, angle, options["shift"])
+    left.set(ylabel="target alignment")
+    right.set(ylabel="angle to the target (degrees)", yticks=range(0, 106, 15))
+    left.legend(loc="lower left")
+    both = xr.Dataset({"target_alignment": values, "angle_degrees": angle})
+    tables = [both.to_dataframe().assign(statistic="seed"), both.mean("seed").to_dataframe().assign(statistic="mean")]
+    table = pd.concat([table.reset_index() for table in tables]).astype({"seed": "Int64"})
+    return figure, table[["rule", "num_layers", "statistic", "seed", "target_alignment", "angle_degrees"]]
+
+
+def _scatter(ax: Axes, values: xr.DataArray, shift: float) -> None:
+    """Dots of the two rules side by side, so that neither covers the other."""
+    for rule, offset in {"PC": -shift, "BP": shift}.items():
+        chosen = values.sel(rule=rule)
+        color, depth = RULE_COLORS[rule], chosen.num_layers + offset
+        for seed in chosen.seed.values:
+            ax.plot(depth, chosen.sel(seed=seed), ".", color=color, alpha=0.35, markersize=4, markeredgewidth=0)
+        ax.plot(depth, chosen.mean("seed"), label=rule, **(LINES[rule] | {"linewidth": 1, "markersize": 3}))
+    ax.set(xlabel="layers", xticks=[1, 5, 10, 15, 20, 25])
+
+
+# --- interference -------------------------------------------------------------------------------------------------
+
+
+def interference(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """The two outputs before every learning step, coloured by step, over the level curves of the loss."""
+    (ds,) = data["interference"]
+    figure = Figure(figsize=(PAGE, 2.7))
+    axes = figure.subplots(1, ds.sizes["rule"], sharex=True, sharey=True)
+    for ax, rule in zip(axes, ds.rule.values, strict=True):
+        points = _trajectory(ax, ds, str(rule), options["levels"])
+    axes[0].set_ylabel("output 2")
+    figure.colorbar(points, ax=list(axes), label="learning step", pad=0.02)
+    axes[0].legend(loc="lower left")
+    return figure, ds.prediction.to_dataframe().reset_index()
+
+
+def _trajectory(ax: Axes, ds: xr.Dataset, rule: str, levels: list[float]) -> Any:
+    ax.contour(ds.output_1, ds.output_2, ds.loss, levels=levels, colors="0.8", linewidths=0.7, zorder=0)
+    first, second = ds.prediction.sel(rule=rule).transpose("output", "step").values
+    ax.plot(first, second, color=RULE_COLORS[rule], linewidth=1, zorder=1)
+    points = ax.scatter(first, second, c=ds.step, s=16, cmap=SEQUENCE, edgecolors="white", linewidths=0.4, zorder=2)
+    ax.plot(*ds.target.values, "*", color="#CC79A7", markersize=11, zorder=3, linestyle="none", label="target")
+    ax.plot(first[0], second[0], "D", markersize=7, markerfacecolor="none", markeredgecolor="0.3", label="start", ls="")
+    ax.set(title=rule, xlabel="output 1", xlim=(-0.15, 1.15), ylim=(0.65, 1.15))
+    return points
+
+
+# --- claims -------------------------------------------------------------------------------------------------------
+
+
+def _chosen(data: Data, claim: Claim) -> xr.DataArray:
+    return alignment(data, claim.options["role"], claim.options.get("select"))
+
+
+def pc_above_bp(data: Data, claim: Claim) -> Measured:
+    """Smallest difference of the means, PC − BP, over depths of at least 2."""
+    mean = _chosen(data, claim).mean("seed")
+    deep = mean.sel(num_layers=mean.num_layers >= 2)
+    gap = deep.sel(rule="PC") - deep.sel(rule="BP")
+    smallest = gap.isel(num_layers=int(gap.argmin("num_layers")))
+    value = {"smallest gap": smallest.item(), "at layers": int(smallest.num_layers)}
+    return Measured(value, bool((gap > 0).all()))
+
+
+def bp_falls_pc_stays(data: Data, claim: Claim) -> Measured:
+    """Means at one depth: BP below its published bound, PC above its own."""
+    depth = claim.options["num_layers"]
+    require(combine(data[claim.options["role"]]), num_layers=[depth])
+    mean = _chosen(data, claim).mean("seed").sel(num_layers=depth)
+    bp, pc = mean.sel(rule="BP").item(), mean.sel(rule="PC").item()
+    return Measured({"BP": bp, "PC": pc}, bp < claim.published["BP"] and pc > claim.published["PC"])
+
+
+def published_means(data: Data, claim: Claim) -> Measured:
+    """Means of one rule at the depths of `options.num_layers`, each within `tolerance` of `published`."""
+    depths = claim.options["num_layers"]
+    require(combine(data[claim.options["role"]]), num_layers=depths)
+    mean = _chosen(data, claim).mean("seed").sel(rule=claim.options["rule"], num_layers=depths)
+    deviation = np.abs(mean.values - np.array(claim.published))
+    return Measured(mean.values, bool((deviation <= claim.tolerance).all()))
+
+
+def means_at_least(data: Data, claim: Claim) -> Measured:
+    """The smallest mean over seeds among all rules and depths, against `published` less its `tolerance`."""
+    lowest = _lowest(_chosen(data, claim).mean("seed"))
+    tolerance = claim.tolerance or 0
+    return Measured(lowest, lowest["smallest"] >= claim.published - tolerance)
+
+
+def members_at_least(data: Data, claim: Claim) -> Measured:
+    """The smallest alignment among all members of all rules and depths, against `published`."""
+    lowest = _lowest(_chosen(data, claim))
+    return Measured(lowest, lowest["smallest"] >= claim.published)
+
+
+def _lowest(values: xr.DataArray) -> dict[str, Any]:
+    """The smallest value and its coordinates."""
+    flat = values.stack(member=values.dims)
+    worst = flat.isel(member=int(np.argmin(flat.values)))
+    return {"smallest": worst.item()} | {f"at {name}": worst[name].item() for name in values.dims}
+
+
+def tp_exact_where_conditioned(data: Data, claim: Claim) -> Measured:
+    """Smallest alignment among members whose pseudo-inverses pass errors small enough: overshoot below 1."""
+    ds = combine(data[claim.options["role"]]).squeeze(["act_fn", "weight_lr"], drop=True).sel(rule="TP")
+    deep = ds.sel(num_layers=ds.num_layers >= 2)
+    conditioned = deep.target_alignment.where(deep.overshoot < 1)
+    if conditioned.notnull().sum() == 0:
+        raise NotTestable("no member with a hidden layer is well conditioned")
+    smallest = conditioned.min().item()
+    value = {
+        "smallest alignment": smallest,
+        "well conditioned": int(conditioned.notnull().sum()),
+        "of members": deep.target_alignment.size,
+    }
+    return Measured(value, smallest >= claim.published - (claim.tolerance or 0))
+
+
+def second_output_dips(data: Data, claim: Claim) -> Measured:
+    """Lowest value of the output that was right already, per rule."""
+    (ds,) = data["interference"]
+    second = ds.prediction.sel(output=2)
+    if (second.argmin("step") == ds.sizes["step"] - 1).any():
+        raise NotTestable("needs more learning steps: the output is still falling at the last one")
+    lowest = {str(rule): second.sel(rule=rule).min().item() for rule in ds.rule.values}
+    holds = all(abs(lowest[rule] - published) <= claim.tolerance for rule, published in claim.published.items())
+    return Measured(lowest, holds)

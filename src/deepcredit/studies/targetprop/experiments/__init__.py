@@ -1,0 +1,1 @@
+"""What runs this study's kinds of experiment."""

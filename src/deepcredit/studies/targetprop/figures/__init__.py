@@ -1,0 +1,1 @@
+"""Figures and claims of this study. Imports no torch."""
