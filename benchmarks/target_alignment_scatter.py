@@ -42,7 +42,7 @@ def same_numbers(config: TargetAlignment) -> bool:
 def main() -> None:
     """Print the measurements."""
     torch.set_num_threads(1)
-    configs = [cell.config() for cell in cells_of("target_alignment_scatter", "paper")]
+    configs = [cell.config for cell in cells_of("target_alignment_scatter", "paper")]
     run(configs[0])
     print(f"{len(configs)} depths × {len(configs[0].seed)} seeds, one core: {seconds(configs):.1f} s")
     for config in (c for c in configs if c.model.num_layers in COMPARED):

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 
 from deepcredit.config.cells import cells_of
 from deepcredit.config.compose import figure_config, figure_names
+from deepcredit.config.studies import drawing_module
 from deepcredit.figures.base import NotTestable
-from deepcredit.figures.render import STYLE
-from deepcredit.plan.plan import drawing
+from deepcredit.figures.style import STYLE_SHEET
 from deepcredit.studies.mupc.schemas.pc_training import PcTraining
 from tests.mupc.cells import cell
 
@@ -28,7 +28,7 @@ def made_up(experiment: str) -> list[xr.Dataset]:
     """A dataset for every published cell: accuracies that rise, and of relu networks one seed that stops."""
     found = []
     for position, planned in enumerate(cells_of(experiment, "paper")):
-        config = planned.config()
+        config = planned.config
         assert isinstance(config, PcTraining)
         members = {
             "seed": config.seed,
@@ -102,9 +102,9 @@ def test_every_figure_of_trainings_is_in_the_list() -> None:
 def test_the_published_grid_fills_every_panel(name: str) -> None:
     config = figure_config(name)
     data = {role: made_up(experiment) for role, experiment in config.experiments.items()}
-    module_name, function = drawing({"draw": config.draw})
+    module_name, function = drawing_module(name.split("/")[0], config.draw)
     module = importlib.import_module(module_name)
-    with matplotlib.style.context(STYLE):
+    with matplotlib.style.context(STYLE_SHEET):
         figure, table = getattr(module, function)(data, config.options)
         figure.savefig(io.BytesIO(), format="png")
     colour_bars = sum(ax.get_label() == "<colorbar>" for ax in figure.get_axes())

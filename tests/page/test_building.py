@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deepcredit.page.groups import groups
 
-from deepcredit.page import cards
+from deepcredit.config.studies import studies
+from deepcredit.core.words import shown
+from deepcredit.figures.packing import packed
 from deepcredit.page.page import _data
-from deepcredit.studies.saxe.explorers import packed
 from tests.page.browser import Browser
 from tests.page.conftest import planned, rules, say
 from tests.pipeline.conftest import Clone
@@ -60,7 +60,7 @@ def test_a_figure_built_alone_makes_the_page_stale(project: Clone) -> None:
 
 
 def test_a_changed_template_rebuilds_the_page_alone(project: Clone) -> None:
-    template = project.root / "src" / "deepcredit" / "pipeline" / "templates" / "page.css"
+    template = project.root / "src" / "deepcredit" / "page" / "templates" / "page.css"
     template.write_text(template.read_text(encoding="utf-8") + "\n/* more */\n", encoding="utf-8")
     assert planned(project) == {"page"}
 
@@ -89,7 +89,7 @@ def test_numbers_of_the_page_are_those_of_the_claims(built: Clone) -> None:
     text = html(built)
     for claim in claims:
         if claim["measured"] is not None:
-            assert f"<dd>{cards.shown(claim['measured'])}</dd>" in text
+            assert f"<dd>{shown(claim['measured'])}</dd>" in text
     assert text.count('<li class="claim ') == len(claims)
 
 
@@ -204,8 +204,8 @@ SHOWN = {
 @pytest.mark.parametrize("case", SHOWN)
 def test_values_are_shown_as_a_reader_expects(case: str) -> None:
     value, expected = SHOWN[case]
-    assert cards.shown(value) == expected
+    assert shown(value) == expected
 
 
-def test_every_group_of_figures_has_a_title_and_a_source() -> None:
-    assert all(group.title and group.source for group in groups().values())
+def test_every_study_has_a_title_and_a_source() -> None:
+    assert all(study.title and study.source for study in studies().values())

@@ -19,10 +19,9 @@ from deepcredit.ask.verify import faults_of
 from deepcredit.ask.whence import whence
 from deepcredit.config.cells import Cell, cells_of, label_of
 from deepcredit.config.trees import leaves
-from deepcredit.core import paths
+from deepcredit.core import paths, words
 from deepcredit.core.errors import UserError
 from deepcredit.core.files import checksum
-from deepcredit.core.words import duration
 from deepcredit.figures.render import render
 from deepcredit.store import store
 from deepcredit.store.address import provenance_path
@@ -71,7 +70,7 @@ def test_a_changed_grid_value_is_new_and_the_old_one_is_not_read_any_more(projec
 
 
 def test_changed_code_is_named_by_module_and_function(project: Clone) -> None:
-    path = project.root / "src" / "deepcredit" / "experiments" / "interference.py"
+    path = project.root / "src" / "deepcredit" / "studies" / "prospective" / "experiments" / "interference.py"
     project.edit(path, "def loss_surface(", f"{DECORATED}def loss_surface(")
     path.write_text(path.read_text(encoding="utf-8") + "\n\ndef quite_new():\n    return 0\n", encoding="utf-8")
     told = explained(project, INTERFERENCE)
@@ -105,7 +104,7 @@ def test_changes_of_the_drawing_are_named_apart_from_those_of_arrays(project: Cl
 
 
 def test_a_changed_drawing_function_is_named(project: Clone) -> None:
-    path = project.root / "src" / "deepcredit" / "figures" / "prospective.py"
+    path = project.root / "src" / "deepcredit" / "studies" / "prospective" / "figures" / "prospective.py"
     project.edit(path, "def interference(", f"{DECORATED}def interference(")
     told = explained(project, INTERFERENCE)
     assert (
@@ -150,7 +149,7 @@ def array(cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def dataset(cell: Cell) -> xr.Dataset:
     """Different numbers in every variable that a cell promises, over the values of its settings."""
     listed = {label_of(key): value for key, value in leaves(cell.settings) if isinstance(value, list)}
-    variables = type(cell.config()).variables
+    variables = type(cell.config).variables
     coords = {dim: listed.get(dim, [0, 1]) for variable in variables.values() for dim in variable.dims}
     shapes = {name: [len(coords[dim]) for dim in variable.dims] for name, variable in variables.items()}
     arrays = {name: np.arange(np.prod(shape), dtype=float).reshape(shape) for name, shape in shapes.items()}
@@ -371,7 +370,7 @@ def test_list_shows_the_state_of_figures_and_experiments(project: Clone) -> None
 
 
 def test_times_and_tables_are_readable() -> None:
-    assert [duration(s) for s in (0, 0.4, 59.4, 60, 200, 7500, 273600)] == [
+    assert [words.cost(s) for s in (0, 0.4, 59.4, 60, 200, 7500, 273600)] == [
         "0 s", "< 1 s", "59 s", "1 min", "3 min 20 s", "2 h 5 min", "3 d 4 h",
     ]  # fmt: skip
     assert aligned([["a", "bb", "1"], ["ccc", "d", "10"]]) == ["a    bb   1", "ccc  d   10"]

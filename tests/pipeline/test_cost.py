@@ -3,21 +3,21 @@
 Expectations: operation counts worked out by hand, and the bounds that the job limits promise.
 """
 
-import dataclasses
-
 import pytest
 
 from deepcredit.config.cells import cells_of, single_cell
 from deepcredit.config.compose import experiment_config, experiment_names
+from deepcredit.config.schema import Experiment
 from deepcredit.plan import batches, cost, machine
-from deepcredit.plan.cost import Cost, cpu_seconds, cuda_seconds
+from deepcredit.plan.cost import Cost
 from deepcredit.plan.plan import Plan, PlannedCell
+from deepcredit.studies.mupc.costs import pc_training as training_cost
 from deepcredit.studies.mupc.schemas.pc_training import PcTraining
 
 
 def training(*overrides: str) -> PcTraining:
     base = ("experiment=mupc_depth", "scale=paper", "seed=[0]", "inference.lr=0.5", "model.act_fn=tanh")
-    config = single_cell(experiment_config([*base, *overrides])).config()
+    config = single_cell(experiment_config([*base, *overrides])).config
     assert isinstance(config, PcTraining)
     return config
 
@@ -25,8 +25,8 @@ def training(*overrides: str) -> PcTraining:
 @pytest.mark.parametrize("name", experiment_names())
 def test_every_cell_of_the_paper_has_a_cost_of_its_own(name: str) -> None:
     for cell in cells_of(name, "paper"):
-        found = cost.cost(cell.config())
-        assert found.memory_bytes > cost.PROCESS_BYTES
+        found = cost.cost(cell.config)
+        assert found.process_bytes > cost.PROCESS_BYTES
         assert found.core_seconds > 0 or cell.kind in ("interference", "linear_regression", "tp_linear")
 
 
@@ -40,18 +40,18 @@ def test_every_cell_of_the_paper_has_a_cost_of_its_own(name: str) -> None:
     ],
 )
 def test_layers_moved_by_inference(steps: int, moved: int) -> None:
-    assert cost._moved_layers(training("model.n_hidden=8", f"inference.max_t={steps}")) == moved
+    assert training_cost._moved_layers(training("model.n_hidden=8", f"inference.max_t={steps}")) == moved
 
 
 def test_with_activity_decay_all_layers_move_in_every_step() -> None:
     config = training("model.n_hidden=8", "inference.max_t=3", "inference.activity_decay=0.1")
-    assert cost._moved_layers(config) == 24
+    assert training_cost._moved_layers(config) == 24
 
 
 def test_what_members_share_is_counted_once() -> None:
-    one = cost.core_seconds(training("model.n_hidden=8"))
-    shared = cost.BATCH * training().data.n_steps
-    six = cost.core_seconds(training("model.n_hidden=8", "seed=[0,1,2]", "inference.lr=[0.5,1]"))
+    one = training_cost.core_seconds(training("model.n_hidden=8"))
+    shared = training_cost.BATCH * training().data.n_steps
+    six = training_cost.core_seconds(training("model.n_hidden=8", "seed=[0,1,2]", "inference.lr=[0.5,1]"))
     assert six - shared == pytest.approx(6 * (one - shared))
 
 
@@ -60,19 +60,20 @@ def test_operations_are_those_of_the_products() -> None:
     of_layer = 2 * 64 * 4096**2
     for rule, expected in (("rule=bp", 3 * of_layer), ("inference.max_t=0", 2 * of_layer)):
         shallow, deep = (
-            cost.operations(training(rule, "data.n_test=64", f"model.n_hidden={h}", "model.width=4096")) for h in (8, 9)
+            training_cost.operations(training(rule, "data.n_test=64", f"model.n_hidden={h}", "model.width=4096"))
+            for h in (8, 9)
         )
         steps, tests = 937, 3 * 2 * 64 * 4096**2
         assert deep - shallow == pytest.approx(steps * expected + tests)
-    short, long = (cost.operations(training("model.n_hidden=8", f"inference.max_t={t}")) for t in (10, 11))
+    short, long = (training_cost.operations(training("model.n_hidden=8", f"inference.max_t={t}")) for t in (10, 11))
     assert long - short == pytest.approx(937 * 8 * 4 * 64 * 512**2)
 
 
 def test_seconds_follow_the_speed_of_the_machine() -> None:
     work = Cost(core_seconds=20.0, memory_bytes=0.0, operations=1e12, kernels=1000.0)
-    assert cpu_seconds(work, 2.0) - cost.CELL_SECONDS == pytest.approx(10.0)
-    assert cuda_seconds(work, 1e12) == pytest.approx(cost.CELL_SECONDS + 1.0 + 1000 * cost.KERNEL_SECONDS)
-    assert cuda_seconds(Cost(1.0, 1.0)) is None
+    assert work.cpu_seconds(2.0) - cost.CELL_SECONDS == pytest.approx(10.0)
+    assert work.cuda_seconds(1e12) == pytest.approx(cost.CELL_SECONDS + 1.0 + 1000 * cost.KERNEL_SECONDS)
+    assert Cost(1.0, 1.0).cuda_seconds() is None
 
 
 def test_a_machine_that_was_not_measured_is_taken_for_the_slowest_that_was(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,21 +94,18 @@ def test_a_machine_that_was_not_measured_is_taken_for_the_slowest_that_was(monke
 # --- jobs ---------------------------------------------------------------------------------------------------------
 
 
-def cell(number: int, seconds: float, **changes: object) -> PlannedCell:
-    planned = PlannedCell(
-        experiment="some",
-        kind="some",
+def cell(number: int, seconds: float, *, memory_bytes: float = 2e9, cuda: bool = False) -> PlannedCell:
+    """A cell that a core of this machine is expected to compute in so many seconds, in a process of this memory."""
+    core_seconds = (seconds - cost.CELL_SECONDS) * machine.speed()
+    on_device = {"operations": 1.0, "kernels": 1.0} if cuda else {}
+    return PlannedCell(
+        config=Experiment(kind="some", experiment="some"),
         labels={"n": number},
-        settings={},
-        path=f"results/store/some/absent-{number}.nc",
-        command="",
         overrides=(f"n={number}",),
-        seconds=seconds,
-        cuda_seconds=None,
-        memory_bytes=2e9,
+        path=f"results/store/some/absent-{number}.nc",
+        cost=Cost(core_seconds, memory_bytes - cost.PROCESS_BYTES, **on_device),
         datasets=(),
     )
-    return dataclasses.replace(planned, **changes)
 
 
 def jobs(*cells: PlannedCell, cluster: bool = False) -> list[batches.Batch]:
@@ -129,9 +127,9 @@ def test_a_job_has_time_and_memory_to_spare_and_more_of_both_when_it_comes_again
 
 
 def test_only_a_long_job_that_has_a_use_for_a_gpu_wants_one() -> None:
-    assert [job.gpu for job in jobs(cell(1, 3600.0, cuda_seconds=10.0), cluster=True)] == [True]
+    assert [job.gpu for job in jobs(cell(1, 3600.0, cuda=True), cluster=True)] == [True]
     assert [job.gpu for job in jobs(cell(1, 3600.0), cluster=True)] == [False]
-    assert [job.gpu for job in jobs(cell(1, 20.0, cuda_seconds=1.0), cluster=True)] == [False]
+    assert [job.gpu for job in jobs(cell(1, 20.0, cuda=True), cluster=True)] == [False]
 
 
 def test_a_large_cell_is_granted_the_memory_that_its_job_asks_for_on_a_cluster_only() -> None:

@@ -18,7 +18,7 @@ from deepcredit.core.words import duration
 from deepcredit.jobs import run
 from deepcredit.jobs.overview import picture, table
 from deepcredit.jobs.progress import Watcher
-from deepcredit.store import store
+from deepcredit.store.address import path_of
 
 DEPTH = "experiment=target_alignment_depth"
 
@@ -55,7 +55,7 @@ def test_several_values_without_multirun_are_refused_with_what_to_write(override
 def test_settings_written_differently_are_the_pipelines_cell() -> None:
     (planned,) = cells_of("interference", "quick")
     written = single_cell(experiment_config(["experiment=interference", "data.input=1", "data.target=[0,1]"]))
-    assert store.path_of(run._as_planned(written, "quick")) == store.path_of(planned)
+    assert path_of(run._as_planned(written, "quick")) == path_of(planned)
     other = single_cell(experiment_config(["experiment=interference", "data.input=2"]))
     assert run._as_planned(other, "quick") == other
 

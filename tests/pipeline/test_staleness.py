@@ -68,7 +68,7 @@ def test_comments_and_docstrings_in_every_module_rebuild_nothing(project: Clone)
     for path in source(project).rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         path.write_text(text + "\n# a remark\n", encoding="utf-8")
-    interference = source(project, "figures", "prospective.py")
+    interference = source(project, "studies", "prospective", "figures", "prospective.py")
     text = interference.read_text(encoding="utf-8")
     interference.write_text(text.replace('"""', '"""Edited. ', 1), encoding="utf-8")
     assert project.planned(*TARGETS) == {}
@@ -82,7 +82,7 @@ def test_touching_every_source_file_rebuilds_nothing(project: Clone) -> None:
 
 
 def test_editing_a_plotting_function_redraws_only_its_figure_and_computes_nothing(project: Clone) -> None:
-    path = source(project, "figures", "prospective.py")
+    path = source(project, "studies", "prospective", "figures", "prospective.py")
     project.edit(path, "def interference(", "def interference(")
     text = path.read_text(encoding="utf-8")
     head, body = text.split("def interference(", 1)

@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def fitting(cell: Cell) -> xr.Dataset:
     """A dataset of ones that keeps every promise of the cell's kind."""
-    variables = type(cell.config()).variables
+    variables = type(cell.config).variables
     dims = {dim for variable in variables.values() for dim in variable.dims}
     return xr.Dataset(
         {name: (variable.dims, np.ones([2] * len(variable.dims))) for name, variable in variables.items()},
@@ -70,13 +70,13 @@ def test_provenance_names_the_checksum_the_command_and_the_code(cell: Cell, fold
 
 
 def test_another_setting_or_other_code_is_another_name(cell: Cell, folder: Path) -> None:
-    other = dataclasses.replace(cell, settings={**cell.settings, "seed": [5]})
+    other = dataclasses.replace(cell, config=dataclasses.replace(cell.config, seed=[5]))
     names = {address(c.experiment, c.name, c.settings, code).name for c in (cell, other) for code in ("one", "two")}
     assert len(names) == 4
 
 
 def test_a_broken_promise_is_named_and_nothing_is_written(cell: Cell, folder: Path) -> None:
-    name = next(iter(type(cell.config()).variables))
+    name = next(iter(type(cell.config).variables))
     with pytest.raises(ValueError, match=f"variable {name} is missing"):
         store.write(cell, fitting(cell).drop_vars(name), FACTS)
     assert not list(folder.rglob("*.*"))
@@ -84,7 +84,7 @@ def test_a_broken_promise_is_named_and_nothing_is_written(cell: Cell, folder: Pa
 
 def test_a_value_that_is_not_finite_breaks_the_promise() -> None:
     (cell,) = cells_of("interference", "ci")
-    finite = [n for n, v in type(cell.config()).variables.items() if v.finite]
+    finite = [n for n, v in type(cell.config).variables.items() if v.finite]
     dataset = fitting(cell)
     dataset[finite[0]][:] = np.nan
     assert broken_promises(cell.kind, dataset) == [f"{finite[0]} is not finite everywhere"]

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from deepcredit.config.cells import Cell
 from deepcredit.config.schema import Trainer
 from deepcredit.core.errors import UserError
 from deepcredit.data import mnist
 from deepcredit.data.batches import Batches
+from deepcredit.jobs.compute import obtain
 from deepcredit.nets.init import Stream, draw_weights, generator
 from deepcredit.nets.mlp import MLP, Weights, feedforward
 from deepcredit.nets.names import ActFn, Algorithm, Init, Parameterisation
@@ -193,10 +195,9 @@ def test_sizes_do_not_overflow_where_float32_would() -> None:
 # --- memory -------------------------------------------------------------------------------------------------------
 
 TOO_LARGE = {
-    "hessian": (activity_hessian.run, hessian_config(width=[5, 20_000]), ("model.width",)),
-    "equilibrium": (equilibrium_training.run, equilibrium_config(ActFn.linear, width=[200_000]), ("model.width",)),
+    "hessian": (hessian_config(width=[5, 20_000]), ("model.width",)),
+    "equilibrium": (equilibrium_config(ActFn.linear, width=[200_000]), ("model.width",)),
     "forward": (
-        forward_pass.run,
         replace(forward_config([Algorithm.adam]), model=ForwardModel(width=1024, num_layers=[4096])),
         ("1024", "4096", "model.num_layers"),
     ),
@@ -205,9 +206,9 @@ TOO_LARGE = {
 
 @pytest.mark.parametrize("name", TOO_LARGE)
 def test_what_cannot_fit_is_refused_before_any_computing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, config, named = TOO_LARGE[name]
+    config, named = TOO_LARGE[name]
     monkeypatch.setattr(mnist, "load", lambda _: pytest.fail("began to load data"))
     with pytest.raises(UserError, match="GiB of memory") as caught:
-        run(replace(config, trainer=Trainer(memory_gib=8)))
+        obtain(Cell(replace(config, experiment=name), {}, ()), Trainer(memory_gib=8))
     assert "trainer.memory_gib=8" in str(caught.value)
     assert all(part in str(caught.value) for part in (*named, "reduce"))

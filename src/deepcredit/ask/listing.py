@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from deepcredit.core.words import duration
+from deepcredit.core import words
 from deepcredit.plan.plan import Plan, PlannedCell
 from deepcredit.plan.state import is_file, state
 from deepcredit.store.provenance import earlier_builds
@@ -40,7 +40,7 @@ def _cells_and_costs(experiments: Iterable[str], scale: str, plans: Mapping[str,
     names = list(dict.fromkeys(experiments))
     cells = {at: [cell for name in names for cell in plan.cells[name]] for at, plan in plans.items()}
     there = sum(is_file(cell.path) for cell in cells[scale])
-    return [f"{there}/{len(cells[scale])}", *(duration(expected_cost(found)) for found in cells.values())]
+    return [f"{there}/{len(cells[scale])}", *(words.cost(expected_cost(found)) for found in cells.values())]
 
 
 def expected_cost(cells: Iterable[PlannedCell]) -> float:

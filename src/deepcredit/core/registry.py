@@ -186,7 +186,7 @@ def choices(config: Any, prefix: str = "") -> Iterator[Choice]:
 
 
 def check_choices(config: Any) -> None:
-    """Raise a `UserError` where a setting names a record that is not there, or cannot do what is needed, or one twice."""
+    """Raise a `UserError` where a setting names an unknown record, one that cannot do what is needed, or one twice."""
     seen: set[tuple[str, str]] = set()
     for choice in choices(config):
         allowed = [record.name for record in choice.registry if record.allows(choice.need)]

@@ -6,15 +6,18 @@ from typing import Any
 
 
 def duration(seconds: float) -> str:
-    """A time in two units at most: `< 1 s`, `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
-    if 0 < seconds < 1:
-        return "< 1 s"
+    """A time in two units at most: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
     whole = round(seconds)
     for unit, size, part, small in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
         if whole >= size:
             rest = whole % size // small
             return f"{whole // size} {unit}" + (f" {rest} {part}" if rest else "")
     return f"{whole} s"
+
+
+def cost(seconds: float) -> str:
+    """What something takes, as `duration` says it, but never nothing: `< 1 s`."""
+    return "< 1 s" if 0 < seconds < 1 else duration(seconds)
 
 
 def size(n_bytes: float) -> str:

@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -12,14 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from deepcredit.figures.base import Data
-
-STYLE = Path(__file__).with_name("deepcredit.mplstyle")
-
-
-def style_sheet() -> Path:
-    """The style sheet of all figures."""
-    return STYLE
-
+from deepcredit.figures.style import STYLE_SHEET
 
 Draw = Callable[[Data, Mapping[str, Any]], tuple[Figure, pd.DataFrame]]
 
@@ -31,7 +23,7 @@ def render(draw: Draw, data: Data, options: Mapping[str, Any], source: Mapping[s
     none, in a last column `drawn_from` that is empty from the second row on.
     """
     matplotlib.use("Agg")
-    with matplotlib.style.context(STYLE):
+    with matplotlib.style.context(STYLE_SHEET):
         figure, table = draw(data, options)
         text = json.dumps(source, sort_keys=True, ensure_ascii=True)
         png = {"Software": "deepcredit", "Title": source["figure"], "Description": text}

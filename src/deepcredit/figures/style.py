@@ -1,5 +1,10 @@
 """Colours and sizes that mean the same in every figure. The rest of the look is in `deepcredit.mplstyle`."""
 
+from pathlib import Path
+
+#: the style sheet of all figures
+STYLE_SHEET = Path(__file__).with_name("deepcredit.mplstyle")
+
 #: learning rules, everywhere; chosen from the colour-blind-safe Okabe-Ito palette
 RULE_COLORS = {"BP": "#000000", "PC": "#D55E00", "TP": "#009E73", "μPC": "#0072B2"}
 

@@ -28,6 +28,7 @@ from deepcredit.jobs.progress import Watcher
 from deepcredit.plan import machine
 from deepcredit.plan.cost import check_memory
 from deepcredit.store import store
+from deepcredit.store.address import path_of
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def compute(overrides: Sequence[str], also: Sequence[Sequence[str]] = ()) -> Ite
 
 def obtain(cell: Cell, trainer: Trainer) -> Path:
     """The path of the cell's array file, computed now unless the store has it."""
-    path = store.path_of(cell)
+    path = path_of(cell)
     return path if path.is_file() else _compute(cell, trainer)
 
 
@@ -62,7 +63,7 @@ def _compute(cell: Cell, trainer: Trainer) -> Path:
     _log_to_stderr()
     device = prepare_torch(trainer)
     run = load(kind_of(cell.kind).run)
-    checkpoints = checkpoint_folder(store.path_of(cell))
+    checkpoints = checkpoint_folder(path_of(cell))
     offered = {"checkpoints": checkpoints, "report": Watcher() if trainer.progress else None}
     taken = {name: offer for name, offer in offered.items() if name in inspect.signature(run).parameters}
     if "checkpoints" in taken:

@@ -22,7 +22,7 @@ from deepcredit.figures.render import render
 from deepcredit.plan.plan import Plan, PlannedFigure
 from deepcredit.plan.state import drawn, drawn_path, figure_files, rebuild
 from deepcredit.store.fingerprint import fingerprint
-from deepcredit.store.store import read, surroundings
+from deepcredit.store.store import read_all, surroundings
 
 
 class Verdict(Enum):
@@ -48,10 +48,7 @@ def draw(plan: Plan, figure: PlannedFigure) -> list[Path]:
 
     Raises a `UserError` if an array is absent or damaged, before anything is written.
     """
-    data = {
-        role: [read(paths.root() / cell.path) for cell in plan.cells[experiment]]
-        for role, experiment in figure.experiments.items()
-    }
+    data = read_all(plan.paths_by_role(figure.experiments))
     name, function = drawing_module(figure.study, figure.config["draw"])
     module = importlib.import_module(name)
     files = render(getattr(module, function), data, figure.config["options"], source(plan, figure, data))

@@ -29,10 +29,11 @@ from deepcredit.config.trees import instantiate, leaves, plain, tree_of
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError
 from deepcredit.core.files import write_bytes
-from deepcredit.figures.render import STYLE
+from deepcredit.figures.style import STYLE_SHEET
 from deepcredit.jobs.compute import obtain
 from deepcredit.jobs.overview import ROWS, picture, table
 from deepcredit.store import store
+from deepcredit.store.address import path_of
 
 #: what Hydra writes of its own, out of the way; a user's `hydra.…` goes first
 HYDRA = {
@@ -92,7 +93,7 @@ def perform(config: DictConfig) -> str:
     """Compute one run unless the store has it, show it, and return its folder."""
     cell = _as_planned(single_cell(config), config.scale)
     trainer = instantiate(Trainer, tree_of(config.trainer))
-    array = store.path_of(cell)
+    array = path_of(cell)
     words = [cell.experiment, *(f"{label} {value}" for label, value in cell.labels.items())]
     print(f"{', '.join(words)}: {'from the store' if array.is_file() else 'computing'}", flush=True)
     folder = _present(cell, obtain(cell, trainer))
@@ -107,7 +108,7 @@ def _present(cell: Cell, array: Path) -> Path:
     files = {"settings.yaml": OmegaConf.to_yaml(OmegaConf.create(cell.settings)).encode()}
     files["table.csv"] = rows.to_csv(index=False, lineterminator="\n").encode()
     matplotlib.use("Agg")
-    with matplotlib.style.context(STYLE):
+    with matplotlib.style.context(STYLE_SHEET):
         drawn = io.BytesIO()
         picture(dataset).savefig(drawn, format="png", metadata={"Software": "deepcredit"})
     files["picture.png"] = drawn.getvalue()

@@ -13,8 +13,8 @@ from PIL import Image
 
 from deepcredit.config.studies import Study, studies
 from deepcredit.config.trees import leaves
-from deepcredit.core import paths
-from deepcredit.core.words import duration, shown
+from deepcredit.core import paths, words
+from deepcredit.core.words import shown
 from deepcredit.plan.plan import Plan, PlannedCell, PlannedFigure
 from deepcredit.plan.state import drawn_record, rebuild
 from deepcredit.store.fingerprint import fingerprint
@@ -89,7 +89,7 @@ class Experiment:
 
     @property
     def time(self) -> str:
-        return duration(self.work.seconds)
+        return words.cost(self.work.seconds)
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Page:
 
     @property
     def time(self) -> str:
-        return duration(self.work.seconds)
+        return words.cost(self.work.seconds)
 
     @property
     def days(self) -> str:

@@ -3,11 +3,10 @@
 from typing import Any
 
 from deepcredit.config.studies import STUDIES
-from deepcredit.core import paths
 from deepcredit.core.registry import load
 from deepcredit.plan.plan import Plan, PlannedFigure
-from deepcredit.plan.state import missing_arrays
-from deepcredit.store.store import read
+from deepcredit.plan.state import is_file, missing_arrays
+from deepcredit.store.store import read_all
 
 
 def explorer(plan: Plan, figure: PlannedFigure) -> dict[str, Any] | None:
@@ -15,13 +14,7 @@ def explorer(plan: Plan, figure: PlannedFigure) -> dict[str, Any] | None:
     known = STUDIES[figure.study].explorers.get(figure.config["draw"])
     if known is None or missing_arrays(plan, figure):
         return None
-    also = {role: name for role, name in known.also.items() if name in plan.cells and not _missing(plan, name)}
-    data = {
-        role: [read(paths.root() / cell.path) for cell in plan.cells[name]]
-        for role, name in {**figure.experiments, **also}.items()
+    also = {
+        role: name for role, name in known.also.items() if name in plan.cells and all(map(is_file, plan.paths(name)))
     }
-    return load(known.build)(data, **figure.config["options"])
-
-
-def _missing(plan: Plan, experiment: str) -> bool:
-    return not all((paths.root() / cell.path).is_file() for cell in plan.cells[experiment])
+    return load(known.build)(read_all(plan.paths_by_role({**figure.experiments, **also})), **figure.config["options"])

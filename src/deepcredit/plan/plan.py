@@ -6,7 +6,7 @@ the code that composes. Fingerprints and addresses are worked out afresh each ti
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any
 
 from deepcredit.config.cells import Cell, cells_of, thinned, typed
 from deepcredit.config.compose import experiment_names, figure_config, figure_names, scale_names
-from deepcredit.config.schema import Experiment
 from deepcredit.config.studies import conf_folders, drawing_module, kinds
 from deepcredit.config.trees import plain
 from deepcredit.core import paths
@@ -22,50 +21,21 @@ from deepcredit.core.errors import UserError, unknown
 from deepcredit.core.files import write_text
 from deepcredit.core.registry import module_of, record_modules
 from deepcredit.data.files import DATASETS
-from deepcredit.figures.render import style_sheet
+from deepcredit.figures.style import STYLE_SHEET
 from deepcredit.plan.cost import Cost, cost
 from deepcredit.plan.machine import CORE, CUDA, speed
 from deepcredit.store import fingerprint
-from deepcredit.store.address import address
+from deepcredit.store.address import path_of
 
 
 @dataclass(frozen=True)
-class PlannedCell:
-    """A cell with its address in the store."""
+class PlannedCell(Cell):
+    """A cell with its address in the store, and what it costs."""
 
-    cell: Cell
     path: str
     cost: Cost
     #: names of the data sets whose files the job reads
     datasets: tuple[str, ...]
-
-    @property
-    def experiment(self) -> str:
-        return self.cell.experiment
-
-    @property
-    def kind(self) -> str:
-        return self.cell.kind
-
-    @property
-    def config(self) -> Experiment:
-        return self.cell.config
-
-    @property
-    def labels(self) -> dict[str, Any]:
-        return self.cell.labels
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return self.cell.settings
-
-    @property
-    def command(self) -> str:
-        return self.cell.command
-
-    @property
-    def overrides(self) -> tuple[str, ...]:
-        return self.cell.overrides
 
     @property
     def seconds(self) -> float:
@@ -113,8 +83,15 @@ class Plan:
 
     def arrays(self, figure: PlannedFigure) -> list[str]:
         """Paths of all arrays that a figure reads, in the order of its roles."""
-        names = dict.fromkeys(figure.experiments.values())
-        return [cell.path for name in names for cell in self.cells[name]]
+        return [path for name in dict.fromkeys(figure.experiments.values()) for path in self.paths(name)]
+
+    def paths(self, experiment: str) -> list[str]:
+        """Paths of all arrays of an experiment."""
+        return [cell.path for cell in self.cells[experiment]]
+
+    def paths_by_role(self, experiments: Mapping[str, str]) -> dict[str, list[str]]:
+        """Paths of all arrays of `experiments` (role → name)."""
+        return {role: self.paths(name) for role, name in experiments.items()}
 
     @cached_property
     def by_id(self) -> dict[str, PlannedFigure]:
@@ -138,9 +115,15 @@ def plan(scale: str) -> Plan:
 
 def _planned_cell(tree: dict[str, Any], experiment: str) -> PlannedCell:
     cell = Cell(typed(tree["settings"], experiment), tree["labels"], tuple(tree["overrides"]))
-    path = address(experiment, cell.name, cell.settings, fingerprint.fingerprint(fingerprint.code_of_cell(cell.config)))
     dataset = cell.settings.get("data", {}).get("dataset")
-    return PlannedCell(cell, paths.relative(path), Cost(**tree["cost"]), (dataset,) if dataset in DATASETS else ())
+    return PlannedCell(
+        cell.config,
+        cell.labels,
+        cell.overrides,
+        paths.relative(path_of(cell)),
+        Cost(**tree["cost"]),
+        (dataset,) if dataset in DATASETS else (),
+    )
 
 
 def _planned_figure(name: str, config: dict[str, Any]) -> PlannedFigure:
@@ -151,11 +134,10 @@ def _planned_figure(name: str, config: dict[str, Any]) -> PlannedFigure:
     for _, wanted in entries:
         if wanted not in code.get(module, {}):
             raise UserError(f"conf/figure/{name}.yaml: {module} has no function {wanted!r}")
-    style = style_sheet()
-    look = fingerprint.digest(style.read_text(encoding="utf-8"))
+    look = fingerprint.digest(STYLE_SHEET.read_text(encoding="utf-8"))
     content = json.dumps([config, look], sort_keys=True, ensure_ascii=False)
     mark = fingerprint.digest(content + fingerprint.fingerprint(code))
-    return PlannedFigure(name, study, config["experiments"], config, mark, code, (style.name, look))
+    return PlannedFigure(name, study, config["experiments"], config, mark, code, (STYLE_SHEET.name, look))
 
 
 def _composed(scale: str) -> dict[str, Any]:

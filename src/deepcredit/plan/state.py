@@ -21,7 +21,7 @@ def drawn(plan: Plan, figure: PlannedFigure) -> dict[str, Any]:
         "arrays": plan.arrays(figure),
         "fingerprint": figure.fingerprint,
         "config": figure.config,
-        "style": figure.style,
+        "style": list(figure.style),
         "code": figure.code,
     }
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deepcredit.config.cells import Cell
 from deepcredit.core import paths
-from deepcredit.store.fingerprint import digest
+from deepcredit.store.fingerprint import code_of_cell, digest, fingerprint
 
 
 def address(experiment: str, name: str, settings: Mapping[str, Any], code: str) -> Path:
@@ -18,3 +19,8 @@ def address(experiment: str, name: str, settings: Mapping[str, Any], code: str) 
 def provenance_path(path: Path) -> Path:
     """The provenance file that belongs to an array file."""
     return path.with_suffix(".json")
+
+
+def path_of(cell: Cell) -> Path:
+    """Where the arrays of `cell` are under the present code."""
+    return address(cell.experiment, cell.name, cell.settings, fingerprint(code_of_cell(cell.config)))

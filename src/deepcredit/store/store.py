@@ -21,7 +21,7 @@ from deepcredit.config.studies import schema_of
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError
 from deepcredit.core.files import checksum, replacing, write_text
-from deepcredit.store.address import address, provenance_path
+from deepcredit.store.address import path_of, provenance_path
 from deepcredit.store.fingerprint import code_of_cell, fingerprint
 
 #: packages whose version can change a number or a picture
@@ -31,11 +31,6 @@ PACKAGES = ("torch", "numpy", "scipy", "xarray", "h5py", "h5netcdf", "matplotlib
 COMPRESS_FROM = 1 << 16
 
 
-def path_of(cell: Cell) -> Path:
-    """Where the arrays of `cell` are under the present code."""
-    return address(cell.experiment, cell.name, cell.settings, fingerprint(code_of_cell(cell.config)))
-
-
 def write(cell: Cell, dataset: xr.Dataset, facts: Mapping[str, Any]) -> Path:
     """Write the arrays of a cell and their provenance; returns the path.
 
@@ -43,7 +38,7 @@ def write(cell: Cell, dataset: xr.Dataset, facts: Mapping[str, Any]) -> Path:
     and a `ValueError` if the dataset is not what the kind of experiment promises; nothing is left behind then.
     """
     code = code_of_cell(cell.config)
-    path = address(cell.experiment, cell.name, cell.settings, fingerprint(code))
+    path = path_of(cell)
     _keep_promise(cell, dataset)
     labelled = dataset.assign_coords(cell.labels)
     labelled.attrs = {
@@ -79,6 +74,11 @@ def read(path: Path) -> xr.Dataset:
         return xr.load_dataset(path, engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{paths.relative(path)} is damaged; delete it and run `snakemake` again") from error
+
+
+def read_all(paths_by_role: Mapping[str, Sequence[str]]) -> dict[str, list[xr.Dataset]]:
+    """The arrays at paths written from the project's root, by role. Raises a `UserError` as `read` does."""
+    return {role: [read(paths.root() / path) for path in found] for role, found in paths_by_role.items()}
 
 
 def surroundings() -> dict[str, Any]:

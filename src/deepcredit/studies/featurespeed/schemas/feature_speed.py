@@ -2,21 +2,14 @@
 
 import re
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import UserError, check
+from deepcredit.nets.names import Updated
 
 _BRANCH_SCALE = re.compile(r"(?P<factor>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)(?P<by>/L|/sqrtL)?")
 _DEPTH_POWER = {None: 0.0, "/sqrtL": 0.5, "/L": 1.0}
-
-
-class Updated(Enum):
-    """Which matrices of a block take the step: V_k alone, or W_k and V_k with V's gradient short of its factor β."""
-
-    branch_out = "branch_out"
-    both = "both"
 
 
 def branch_scale(text: str, depth: int) -> float:
