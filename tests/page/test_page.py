@@ -26,7 +26,7 @@ def everything(page: Browser) -> list[str]:
 
 
 def of(page: Browser, key: str, value: str) -> list[str]:
-    """Ids of the figures that belong to a group or have a claim with a verdict."""
+    """Ids of the figures that belong to a study or have a claim with a verdict."""
     return page.evaluate(f"[...document.querySelectorAll('article[data-{key}~={json.dumps(value)}]')].map(c => c.id)")
 
 
@@ -138,7 +138,7 @@ def test_a_setting_can_be_searched_for(page: Browser) -> None:
 
 
 @pytest.mark.parametrize("by", ["mouse", "keyboard"])
-def test_groups_and_verdicts_filter_together(page: Browser, by: str) -> None:
+def test_studies_and_verdicts_filter_together(page: Browser, by: str) -> None:
     def choose(name: str, value: str) -> None:
         selector = f"input[name={name}][value={value}]"
         if by == "mouse":
@@ -147,17 +147,17 @@ def test_groups_and_verdicts_filter_together(page: Browser, by: str) -> None:
             page.evaluate(f"document.querySelector({json.dumps(selector)}).focus()")
             page.press(" ")
 
-    choose("group", "saxe")
-    assert shown(page) == of(page, "group", "saxe")
-    choose("group", "prospective")
-    assert set(shown(page)) == {*of(page, "group", "saxe"), *of(page, "group", "prospective")}
+    choose("study", "saxe")
+    assert shown(page) == of(page, "study", "saxe")
+    choose("study", "prospective")
+    assert set(shown(page)) == {*of(page, "study", "saxe"), *of(page, "study", "prospective")}
     choose("verdict", "reproduced")
     reproduced = set(of(page, "verdicts", "reproduced"))
-    assert set(shown(page)) == reproduced & {*of(page, "group", "saxe"), *of(page, "group", "prospective")}
-    choose("group", "prospective")
+    assert set(shown(page)) == reproduced & {*of(page, "study", "saxe"), *of(page, "study", "prospective")}
+    choose("study", "prospective")
     choose("verdict", "reproduced")
     choose("verdict", "none")
-    assert set(shown(page)) == set(of(page, "verdicts", "none")) & set(of(page, "group", "saxe"))
+    assert set(shown(page)) == set(of(page, "verdicts", "none")) & set(of(page, "study", "saxe"))
 
 
 def test_tab_reaches_search_then_every_filter_in_order(page: Browser) -> None:
