@@ -1,9 +1,17 @@
 """Options and fixtures of all tests."""
 
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.clones import TARGETS, Clone, copy_project
 
 OWN_ORACLES = Path(__file__).parent / "oracles" / "given"
 
@@ -27,3 +35,41 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+# --- one build that tests share -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Only one process of the tests at a time."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clone, float]:
+    """`built_project`, and the seconds that its build took."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    root, seconds = shared / "built", shared / "built.seconds"
+    with _alone(shared / "built.lock"):
+        if not seconds.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            started = time.monotonic()
+            copy_project(root).snakemake(*TARGETS)
+            seconds.write_text(str(time.monotonic() - started))
+    return Clone(root), float(seconds.read_text())
+
+
+@pytest.fixture(scope="session")
+def built_project(shared_build: tuple[Clone, float]) -> Clone:
+    """`TARGETS` built at scale=ci from nothing, once for all processes of the tests; to be copied, not changed."""
+    return shared_build[0]
+
+
+@pytest.fixture
+def clone(built_project: Clone, tmp_path: Path) -> Clone:
+    """A clone without results."""
+    return built_project.copy(tmp_path / "clone")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.page.browser import Browser, browser, executable
-from tests.pipeline.conftest import Clone, copy_project
+from tests.clones import Clone
 
 FIGURES = ("prospective/interference", "prospective/target_alignment_depth", "saxe/dln_loss", "saxe/dln_rsm")
 
@@ -23,9 +23,10 @@ AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def built(built_project: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone that has only `FIGURES` and what they read, built at scale=ci with its page."""
-    clone = copy_project(tmp_path_factory.mktemp("page") / "clone")
+    clone = built_project.copy(tmp_path_factory.mktemp("page") / "clone")
+    shutil.copytree(built_project.root / "results" / "store", clone.root / "results" / "store")
     _keep(clone.root / "conf")
     clone.snakemake()
     return clone

@@ -19,7 +19,7 @@ from deepcredit.figures.packing import packed
 from deepcredit.page.page import _data
 from tests.page.browser import Browser
 from tests.page.conftest import planned, rules, say
-from tests.pipeline.conftest import Clone
+from tests.clones import Clone
 
 pytestmark = [pytest.mark.xdist_group("page"), pytest.mark.timeout(1200)]
 

@@ -26,7 +26,7 @@ from deepcredit.figures.render import render
 from deepcredit.store import store
 from deepcredit.store.address import provenance_path
 from tests.page.conftest import say
-from tests.pipeline.conftest import Clone
+from tests.clones import Clone
 
 pytestmark = [pytest.mark.xdist_group("page"), pytest.mark.timeout(1200)]
 

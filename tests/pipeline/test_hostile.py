@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from tests.pipeline.conftest import Clone, copy_project
+from tests.clones import Clone
 
 pytestmark = [pytest.mark.xdist_group("hostile"), pytest.mark.timeout(900)]
 
@@ -31,10 +31,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"cannot mount a small file system here: {mounted.stderr.strip()}")
     yield folder
     subprocess.run(["umount", folder], check=True)
-
-
-def arrays(clone: Clone) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in sorted((clone.root / "results" / "store").rglob("*.nc"))}
 
 
 def test_a_full_disk_is_a_clear_message_and_no_damaged_array(clone: Clone, small_disk: Path, tmp_path: Path) -> None:
@@ -74,10 +70,10 @@ def test_a_second_build_in_one_clone_stops_at_the_lock_of_the_first(clone: Clone
     assert clone.planned("dln_modes", "interference") == {}
 
 
-def test_two_clones_that_share_a_store_do_not_harm_each_other(tmp_path: Path) -> None:
+def test_two_clones_that_share_a_store_do_not_harm_each_other(built_project: Clone, tmp_path: Path) -> None:
     store = tmp_path / "store"
     store.mkdir()
-    clones = [copy_project(tmp_path / name) for name in ("one", "two")]
+    clones = [built_project.copy(tmp_path / name) for name in ("one", "two")]
     for clone in clones:
         (clone.root / "results").mkdir()
         (clone.root / "results" / "store").symlink_to(store)
@@ -95,8 +91,8 @@ def test_two_clones_that_share_a_store_do_not_harm_each_other(tmp_path: Path) ->
     outputs = [build.communicate()[0] for build in builds]
     for build, output in zip(builds, outputs, strict=True):
         assert build.returncode == 0, output[-4000:]
-    alone = copy_project(tmp_path / "alone")
-    alone.snakemake("target_alignment_depth", "interference")
-    shared = {p.name: p.read_bytes() for p in store.rglob("*.nc")}
-    assert shared == arrays(alone)
+    shared, alone = clones[0].arrays(), built_project.arrays()
+    kinds = {p.parent.name for p in store.rglob("*.nc")}
+    assert kinds == {"target_alignment", "interference"}
+    assert shared == {name: alone[name] for name in shared}
     assert not list(store.rglob(".*"))

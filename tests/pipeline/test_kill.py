@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import Clone, copy_project
+from tests.clones import TARGETS, Clone
 
 pytestmark = [pytest.mark.xdist_group("kill"), pytest.mark.timeout(900)]
 
@@ -30,12 +30,7 @@ data: {max_steps: 3000, test_every: 100, n_test: 500}
 record: {condition_number: true}
 """
 COMMAND = ("-m", "deepcredit", "compute", "experiment=short_training", "trainer.checkpoint_minutes=0.002")
-TARGETS = ("target_alignment_depth", "interference", "tp_subspaces", "dln_modes")
 SNAKEMAKE = ("-m", "snakemake", "--cores", "2", *TARGETS, "--config", "scale=ci")
-
-
-def arrays(clone: Clone) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in sorted((clone.root / "results" / "store").rglob("*.nc"))}
 
 
 def leftovers(clone: Clone) -> list[Path]:
@@ -84,16 +79,16 @@ def killed(clone: Clone, command: tuple[str, ...], after: float, saved: bool = F
 
 
 @pytest.fixture(scope="module")
-def trainee(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clone, dict[str, bytes], float]:
+def trainee(built_project: Clone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Clone, dict[str, bytes], float]:
     """A clone with a short training, its arrays undisturbed, and the seconds that takes where all code is compiled."""
-    clone = copy_project(tmp_path_factory.mktemp("kill") / "clone")
+    clone = built_project.copy(tmp_path_factory.mktemp("kill") / "clone")
     (clone.root / "conf" / "experiment" / "short_training.yaml").write_text(TRAINING, encoding="utf-8")
     for _ in range(2):
         forget(clone)
         started = time.monotonic()
         done = clone.run(*COMMAND)
         assert done.returncode == 0, done.stderr
-    return clone, arrays(clone), time.monotonic() - started
+    return clone, clone.arrays(), time.monotonic() - started
 
 
 def moment(moments: random.Random, seconds: float) -> tuple[float, bool]:
@@ -114,7 +109,7 @@ def test_a_training_killed_again_and_again_ends_with_the_same_bytes(trainee, kil
             left -= 1
         done = clone.run(*COMMAND)
         assert done.returncode == 0, done.stderr
-        assert arrays(clone) == undisturbed
+        assert clone.arrays() == undisturbed
         assert not leftovers(clone)
     said = log_of(clone).read_text() + done.stderr
     assert "resuming after step" in said, said
@@ -129,7 +124,7 @@ def test_a_checkpoint_of_other_settings_is_not_used_and_the_log_says_so(trainee)
     assert done.returncode == 0, done.stderr
     assert "not used, because of other code or other settings: the checkpoint in results/checkpoints/" in done.stderr
     assert "resuming" not in done.stderr
-    assert arrays(clone) == undisturbed
+    assert clone.arrays() == undisturbed
 
 
 def test_a_damaged_checkpoint_is_not_used_and_the_log_says_so(trainee) -> None:
@@ -142,15 +137,14 @@ def test_a_damaged_checkpoint_is_not_used_and_the_log_says_so(trainee) -> None:
     done = clone.run(*COMMAND)
     assert done.returncode == 0, done.stderr
     assert "is damaged" in done.stderr
-    assert arrays(clone) == undisturbed
+    assert clone.arrays() == undisturbed
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(5, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
-def test_snakemake_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path, kills: int) -> None:
-    undisturbed, clone = copy_project(tmp_path / "undisturbed"), copy_project(tmp_path / "clone")
-    started = time.monotonic()
-    undisturbed.snakemake(*TARGETS)
-    seconds = time.monotonic() - started
+def test_snakemake_killed_again_and_again_ends_with_the_same_bytes(
+    shared_build: tuple[Clone, float], clone: Clone, kills: int
+) -> None:
+    undisturbed, seconds = shared_build
     moments = random.Random(kills)
     for _ in range(kills):
         killed(clone, SNAKEMAKE, moments.uniform(0.2, 0.9) * seconds)
@@ -160,5 +154,5 @@ def test_snakemake_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Pat
         assert clone.run(*SNAKEMAKE, "--unlock").returncode == 0
         done = clone.run(*SNAKEMAKE)
     assert done.returncode == 0, done.stderr
-    assert arrays(clone) == arrays(undisturbed)
+    assert clone.arrays() == undisturbed.arrays()
     assert not leftovers(clone)

@@ -10,18 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import Clone, copy_project, jobs
+from tests.clones import TARGETS, Clone, copy_project, jobs
 
 pytestmark = [pytest.mark.xdist_group("staleness"), pytest.mark.timeout(1200)]
 
-TARGETS = ("target_alignment_depth", "target_alignment_init", "interference", "tp_subspaces", "dln_modes")
-
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    clone = copy_project(tmp_path_factory.mktemp("staleness") / "clone")
-    clone.snakemake(*TARGETS)
-    return clone
+def built(built_project: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    return built_project.copy(tmp_path_factory.mktemp("staleness") / "clone", results=True)
 
 
 @pytest.fixture
@@ -49,10 +45,6 @@ def drawn(*figures: str) -> dict[str, int]:
 
 def computed(planned: dict[str, int]) -> dict[str, int]:
     return {rule: count for rule, count in planned.items() if rule.startswith("compute_")}
-
-
-def arrays(clone: Clone) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in sorted((clone.root / "results" / "store").rglob("*.nc"))}
 
 
 def pictures(clone: Clone) -> dict[str, bytes]:
@@ -113,12 +105,12 @@ def test_editing_target_propagation_leaves_every_other_array_alone(project: Clon
 
 
 def test_deleting_an_array_rebuilds_it_and_only_the_figures_that_read_it(project: Clone) -> None:
-    before_arrays, before_pictures = arrays(project), pictures(project)
+    before_arrays, before_pictures = project.arrays(), pictures(project)
     (gone,) = (project.root / "results" / "store" / "interference").glob("*.nc")
     gone.unlink()
     done = project.snakemake(*TARGETS)
     assert jobs(done) == {"compute_interference": 1} | drawn("interference")
-    assert arrays(project) == before_arrays
+    assert project.arrays() == before_arrays
     assert pictures(project) == before_pictures
 
 
@@ -132,7 +124,7 @@ def test_undoing_an_edit_computes_nothing(project: Clone) -> None:
 
 
 def test_a_copied_store_is_used_as_it_is_and_two_builds_are_the_same_bytes(built: Clone, tmp_path: Path) -> None:
-    other = copy_project(tmp_path / "other")
+    other = built.copy(tmp_path / "other")
     shutil.copytree(built.root / "results" / "store", other.root / "results" / "store")
     done = other.snakemake(*TARGETS)
     assert computed(jobs(done)) == {}
@@ -142,6 +134,6 @@ def test_a_copied_store_is_used_as_it_is_and_two_builds_are_the_same_bytes(built
 def test_two_builds_from_nothing_are_byte_identical(built: Clone, tmp_path: Path) -> None:
     other = copy_project(tmp_path / "again")
     other.snakemake(*TARGETS)
-    again, first = arrays(other), arrays(built)
+    again, first = other.arrays(), built.arrays()
     assert again == {name: first[name] for name in again}
     assert pictures(other) == pictures(built)

@@ -8,10 +8,19 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from deepcredit.core import paths
 from deepcredit.data.files import root as data_root
+
+#: figures that the fixture `built_project` holds: those that any test builds
+TARGETS = (
+    "target_alignment_depth",
+    "target_alignment_init",
+    "interference",
+    "tp_subspaces",
+    "dln_modes",
+    "dln_loss",
+    "dln_rsm",
+)
 
 COPIED = ("Snakefile", "conf", "src", "workflow", "profiles", "pyproject.toml", "environment.yml")
 
@@ -47,6 +56,16 @@ class Clone:
         """Rule → number of jobs that Snakemake would run."""
         return jobs(self.snakemake("--dry-run", *targets))
 
+    def arrays(self) -> dict[str, bytes]:
+        """The bytes of every array of its store, by file name."""
+        return {p.name: p.read_bytes() for p in sorted((self.root / "results" / "store").rglob("*.nc"))}
+
+    def copy(self, destination: Path, *, results: bool = False) -> "Clone":
+        """Its sources in a folder of their own, with what was compiled and planned; with all results if wanted."""
+        for name in (*COPIED, *(("results", ".snakemake") if results else ("results/cache",))):
+            _copy(self.root / name, destination / name)
+        return Clone(destination)
+
     def edit(self, path: Path, old: str, new: str) -> None:
         """Replace the first `old` in a file, which must be there."""
         text = path.read_text(encoding="utf-8")
@@ -65,18 +84,15 @@ def jobs(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
 
 
 def copy_project(destination: Path) -> Clone:
-    """A clone without results."""
-    destination.mkdir(parents=True)
+    """A clone of the project under test as it comes from the repository: nothing compiled, planned or built."""
     for name in COPIED:
-        source = paths.root() / name
-        if source.is_dir() and not source.is_symlink():
-            shutil.copytree(source, destination / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        else:
-            shutil.copy2(source, destination / name, follow_symlinks=False)
+        _copy(paths.root() / name, destination / name, "__pycache__", "*.egg-info")
     return Clone(destination)
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Clone:
-    """A fresh clone without results."""
-    return copy_project(tmp_path / "clone")
+def _copy(source: Path, destination: Path, *ignored: str) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, destination, symlinks=True, ignore=shutil.ignore_patterns(*ignored))
+    else:
+        shutil.copy2(source, destination, follow_symlinks=False)
