@@ -34,6 +34,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_a_clear_message_and_no_damaged_array(clone: Clone, small_disk: Path, tmp_path: Path) -> None:
+    shutil.move(clone.root / "results" / "cache", small_disk)
+    (clone.root / "results").rmdir()
     (clone.root / "results").symlink_to(small_disk)
     target = ("-m", "snakemake", "--cores", "1", "interference", "--config", "scale=ci")
     assert clone.run(*target, "--dry-run").returncode == 0
@@ -75,7 +77,6 @@ def test_two_clones_that_share_a_store_do_not_harm_each_other(built_project: Clo
     store.mkdir()
     clones = [built_project.copy(tmp_path / name) for name in ("one", "two")]
     for clone in clones:
-        (clone.root / "results").mkdir()
         (clone.root / "results" / "store").symlink_to(store)
     words = ("-m", "snakemake", "--cores", "1", "target_alignment_depth", "interference", "--config", "scale=ci")
     builds = [
@@ -92,7 +93,7 @@ def test_two_clones_that_share_a_store_do_not_harm_each_other(built_project: Clo
     for build, output in zip(builds, outputs, strict=True):
         assert build.returncode == 0, output[-4000:]
     shared, alone = clones[0].arrays(), built_project.arrays()
-    kinds = {p.parent.name for p in store.rglob("*.nc")}
-    assert kinds == {"target_alignment", "interference"}
+    experiments = {p.parent.name for p in store.rglob("*.nc")}
+    assert experiments >= {"target_alignment_depth", "interference"}
     assert shared == {name: alone[name] for name in shared}
     assert not list(store.rglob(".*"))
