@@ -10,6 +10,7 @@ import yaml
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from deepcredit.config import schema
 from deepcredit.config.studies import kinds
 from deepcredit.core.errors import UserError, nearest, unknown
 from deepcredit.core.registry import module_of
@@ -86,9 +87,9 @@ def _overridden(error: BaseException) -> str:
 
 
 def _fields_named(class_name: str) -> list[str]:
-    """Field names of the schema class called `class_name`, wherever among the kinds' schemas it is."""
-    for kind in kinds().values():
-        candidate = getattr(importlib.import_module(module_of(kind.schema)), class_name, None)
+    """Field names of the schema class called `class_name`, wherever among the schemas it is."""
+    for module in (schema.__name__, *(module_of(kind.schema) for kind in kinds().values())):
+        candidate = getattr(importlib.import_module(module), class_name, None)
         if dataclasses.is_dataclass(candidate):
             return [f.name for f in dataclasses.fields(candidate)]
     return []
