@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from deepcredit.config.cells import cells_of, single_cell
-from deepcredit.config.compose import experiment_config, experiment_names, figure_config, figure_names, scale_names
+from deepcredit.config.compose import experiment_config, experiment_names, figure_config, figure_names
+from deepcredit.config.scales import scale_names
 from deepcredit.config.studies import drawing_module
 from deepcredit.core.errors import UserError
 

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from deepcredit.config.compose import experiment_config
-from deepcredit.config.scales import PAPER, at_scale
+from deepcredit.config.scales import PAPER, at_scale, changes
 from deepcredit.config.schema import NOT_IN_CELL, Experiment
 from deepcredit.config.studies import schema_of
 from deepcredit.config.trees import instantiate, leaves, plain, set_leaf, tree_of
@@ -109,9 +109,11 @@ def _settings_and_grid(config: DictConfig) -> dict[str, Any]:
 
 @cache
 def _composed(experiment: str, scale: str) -> DictConfig:
-    if scale == PAPER:
-        return experiment_config([f"experiment={experiment}", f"scale={PAPER}"])
-    return at_scale(_composed(experiment, PAPER), scale)
+    if scale != PAPER:
+        return at_scale(_composed(experiment, PAPER), scale)
+    paper = experiment_config([f"experiment={experiment}", f"scale={PAPER}"])
+    changes(paper, PAPER)  # says so if somebody wants to change it
+    return paper
 
 
 class _Paper:

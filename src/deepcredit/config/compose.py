@@ -13,7 +13,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from deepcredit.config.complaints import explained, reason
 from deepcredit.config.figure import Figure
-from deepcredit.config.scales import scale_names
 from deepcredit.config.search import register
 from deepcredit.config.studies import conf_files
 from deepcredit.config.trees import leaves
@@ -54,12 +53,9 @@ def experiment_config(overrides: Sequence[str]) -> DictConfig:
     Raises a `UserError` for an unknown name, key or option, a wrong type, and for overrides that cannot be parsed.
     """
     try:
-        config = _hydra_compose(overrides)
+        return _hydra_compose(overrides)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise complaint(error, overrides) from error
-    if config.get("scale") is None:
-        raise UserError("scale is not set; allowed: " + ", ".join(scale_names()))
-    return config
 
 
 def overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:

@@ -33,7 +33,7 @@ def scale_names() -> list[str]:
 def at_scale(paper: DictConfig, scale: str) -> DictConfig:
     """An experiment at a scale, from its config at the paper scale. Raises a `UserError` as `changes` does."""
     try:
-        merged = OmegaConf.merge(paper, {"scale": scale, **changes(paper, scale)})
+        merged = OmegaConf.merge(paper, OmegaConf.create({"scale": scale, **changes(paper, scale)}))
     except OmegaConfBaseException as error:
         raise UserError(f"{paper.experiment} at scale {scale}: {reason(error)}") from error
     assert isinstance(merged, DictConfig)
@@ -43,13 +43,13 @@ def at_scale(paper: DictConfig, scale: str) -> DictConfig:
 def changes(paper: DictConfig, scale: str) -> dict[str, Any]:
     """The settings in which an experiment at a scale differs from its config at the paper scale, as a tree.
 
-    Raises a `UserError` for an unknown scale, kind, experiment or setting, and for a value that is not on the paper's
-    axis.
+    Raises a `UserError` for an unknown scale, kind, experiment or setting, for a value that is not on the paper's axis,
+    and where no cell is left or two become the same.
     """
-    if scale == PAPER:
-        return {}
     grid = _Grid(paper)
     for word in _words(paper, scale):
+        if scale == PAPER:
+            raise UserError(f"{word.where}: the paper grid is what {paper.experiment} says itself; leave this out")
         grid.keep(word) if word.verb == "keep" else grid.set(word)
     return grid.changes()
 
@@ -72,19 +72,22 @@ class _Word:
 
 def _words(paper: DictConfig, scale: str) -> list[_Word]:
     """What a scale says of an experiment: what is kept, then what is set. Its own file goes before what is shared."""
-    name, shared, own = paper.experiment, _shared(scale), OmegaConf.to_object(paper.scales)
-    for other in own:
-        if other not in _thin_scales():
-            raise UserError(f"{name}: scales: {unknown('scale', other, _thin_scales())}")
-    said = [shared[of] for of in (f"kinds.{paper.kind}", f"experiments.{name}") if of in shared]
+    shared, own = _shared(scale), _own(paper)
+    said = [shared[of] for of in (f"kinds.{paper.kind}", f"experiments.{paper.experiment}") if of in shared]
     said += [(f"scales.{scale}", own[scale])] if scale in own else []
-    words = [word for where, thinning in said for word in _said(f"{name}: {where}", thinning)]
+    words = [word for where, thinning in said for word in _said(f"{paper.experiment}: {where}", thinning)]
     last = {(word.verb, word.key): word for word in words}.values()
     return [word for verb in ("keep", "set") for word in last if word.verb == verb]
 
 
-def _thin_scales() -> list[str]:
-    return [scale for scale in scale_names() if scale != PAPER]
+def _own(paper: DictConfig) -> dict[str, Thinning]:
+    """Scale → what the experiment's own file says of it."""
+    own: Any = OmegaConf.to_object(paper.scales)
+    allowed = [scale for scale in scale_names() if scale != PAPER]
+    for scale in own:
+        if scale not in allowed:
+            raise UserError(f"{paper.experiment}: scales: {unknown('scale', scale, allowed)}")
+    return own
 
 
 def _said(where: str, thinning: Thinning) -> list[_Word]:
@@ -102,9 +105,7 @@ def _shared(scale: str) -> dict[str, tuple[str, Thinning]]:
         path = folder / "scales" / f"{scale}.yaml"
         for of, thinning in _read(path) if path.is_file() else ():
             if of in found:
-                raise UserError(
-                    f"{_shown(path)}: {of} is written there and in {found[of][0].partition(':')[0]}; once is enough"
-                )
+                raise UserError(f"{_shown(path)}: {of} is in {found[of][0].partition(':')[0]}, too; write it once")
             found[of] = f"{_shown(path)}: {of}", thinning
     return found
 
@@ -112,7 +113,7 @@ def _shared(scale: str) -> dict[str, tuple[str, Thinning]]:
 def _read(path: Path) -> Iterator[tuple[str, Thinning]]:
     try:
         scale = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Scale), OmegaConf.load(path)))
-    except (OmegaConfBaseException, yaml.YAMLError) as error:
+    except (OmegaConfBaseException, yaml.YAMLError, TypeError) as error:
         raise UserError(f"{_shown(path)}: {reason(error)}") from error
     known: dict[str, Mapping[str, Any]] = {"kinds": kinds(), "experiments": conf_files("experiment/*.yaml")}
     for section, names in known.items():
@@ -130,7 +131,7 @@ def _shown(path: Path) -> str:
 
 
 class _Grid:
-    """The paper grid of an experiment, as what a scale says changes it."""
+    """The grid of an experiment: as it is published at first, then as what a scale says changes it."""
 
     def __init__(self, paper: DictConfig) -> None:
         tree = plain(tree_of(paper))
@@ -138,38 +139,43 @@ class _Grid:
         self.axes = dict(leaves(tree["grid"]))
         self.variants = [dict(leaves(variant)) for variant in tree["variants"]]
         self._paper = dict(self.settings), dict(self.axes), [dict(variant) for variant in self.variants]
+        self._published = {key: self._values(key) for key in self.settings}
 
     def keep(self, word: _Word) -> None:
         """Leave of an axis the values that the word lists. They must be on it."""
         if word.key not in self._varied():
             self._refuse(word, self._varied(), "is no axis of the paper grid")
-        self._check_values(word, word.value)
+        self._check_published(word, word.value)
+        if not word.value:
+            word.wrong(word.value, "a list of at least one value")
         for place in self._places(word.key):
             if isinstance(place[word.key], list):
                 place[word.key] = [value for value in place[word.key] if value in word.value]
-        self.variants = [v for v in self.variants if _any_of(v.get(word.key, word.value), word.value)]
+        left = [v for v in self.variants if word.key not in v or any(x in word.value for x in _members(v[word.key]))]
+        if self.variants and not left:
+            word.wrong(word.value, "what leaves a variant with the other values that are kept")
+        self.variants = left
 
     def set(self, word: _Word) -> None:
         """Give a setting its value: in every variant where variants have it, as a whole axis where the grid has it."""
         if word.key not in self.settings:
-            self._refuse(word, self.settings, "names no setting")
+            self._refuse(word, self.settings, "is no setting")
         if isinstance(word.value, Mapping):
-            self._check_values(word, list(word.value))
+            self._check_published(word, word.value)
         elif word.key in self.axes and not isinstance(word.value, list):
             word.wrong(word.value, "a list for an axis of the grid, or {from: to}")
         for place in self._places(word.key):
             place[word.key] = _replaced(place[word.key], word.value)
-        self._check_distinct(word)
+        if _repeated(self.variants) or _repeated(self.axes.get(word.key, [])):
+            word.wrong(word.value, "what leaves no two cells the same; keep fewer, or write {from: to}")
 
     def changes(self) -> dict[str, Any]:
         """What differs from the paper grid, as a tree."""
         settings, axes, variants = self._paper
-        tree: dict[str, Any] = {}
-        for prefix, here, before in (("", self.settings, settings), ("grid.", self.axes, axes)):
-            for key, value in here.items():
-                if value != before[key]:
-                    set_leaf(tree, prefix + key, value)
-        return tree | ({"variants": list(map(_tree, self.variants))} if self.variants != variants else {})
+        changed = {key: value for key, value in self.settings.items() if value != settings[key]}
+        changed |= {f"grid.{key}": value for key, value in self.axes.items() if value != axes[key]}
+        changed |= {"variants": [_tree(variant) for variant in self.variants]} if self.variants != variants else {}
+        return _tree(changed)
 
     def _places(self, key: str) -> list[dict[str, Any]]:
         """What holds the values of a setting: the grid's axes, variants, or the settings themselves."""
@@ -177,39 +183,31 @@ class _Grid:
             return [self.axes]
         return [variant for variant in self.variants if key in variant] or [self.settings]
 
+    def _values(self, key: str) -> list[Any]:
+        return [value for place in self._places(key) for value in _members(place[key])]
+
     def _varied(self) -> list[str]:
         """Settings with several values, between cells or within them."""
-        between = [*self.axes, *(key for variant in self.variants for key in variant)]
-        return list(
-            dict.fromkeys([*between, *(key for key, value in self.settings.items() if isinstance(value, list))])
-        )
+        within = [key for key, value in self.settings.items() if isinstance(value, list)]
+        return list(dict.fromkeys([*self.axes, *(key for variant in self.variants for key in variant), *within]))
 
-    def _check_values(self, word: _Word, values: Sequence[Any]) -> None:
-        allowed = [value for place in self._places(word.key) for value in _members(place[word.key])]
-        told = ", ".join(dict.fromkeys(map(str, allowed)))
+    def _check_published(self, word: _Word, values: Iterable[Any]) -> None:
+        published = self._published[word.key]
         for value in values:
-            if value not in allowed:
-                word.wrong(value, told)
-        if not values:
-            word.wrong(values, f"at least one of {told}")
-
-    def _check_distinct(self, word: _Word) -> None:
-        """Raise a `UserError` where two variants, or two values of an axis, have become the same."""
-        for found in (self.variants, self.axes.get(word.key, [])):
-            if any(one in found[:n] for n, one in enumerate(found)):
-                word.wrong(word.value, "what leaves no two cells the same; keep fewer, or set {from: to}")
+            if value not in published:
+                word.wrong(value, ", ".join(dict.fromkeys(map(str, published))))
 
     def _refuse(self, word: _Word, known: Iterable[str], what: str) -> NoReturn:
-        allowed = ", ".join(known)
-        raise UserError(f"{word.where}.{word.verb}: {word.key} {what}{nearest(word.key, known)}; allowed: {allowed}")
+        close, allowed = nearest(word.key, known), ", ".join(known)
+        raise UserError(f"{word.where}.{word.verb}: {word.key} {what}{close}; allowed: {allowed}")
 
 
 def _members(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _any_of(value: Any, wanted: Sequence[Any]) -> bool:
-    return any(one in wanted for one in _members(value))
+def _repeated(values: Sequence[Any]) -> bool:
+    return any(value in values[:n] for n, value in enumerate(values))
 
 
 def _replaced(old: Any, new: Any) -> Any:

@@ -60,7 +60,7 @@ class ScaleSource(ConfigSource):
 
     def is_config(self, config_path: str) -> bool:
         scale, _ = _named(config_path)
-        return scale in scale_names()
+        return scale != "" and scale in scale_names()
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         if config_path == GROUP:
