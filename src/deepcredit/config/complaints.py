@@ -74,7 +74,8 @@ def reason(error: BaseException, overrides: Sequence[str] = ()) -> str:
     if unknown_key := re.search(r"Key '(.*)' not in '(\w+)'", text):
         fields = _fields_named(unknown_key[2])
         return f"unknown setting {key}{nearest(unknown_key[1], fields)}; allowed: {', '.join(fields)}"
-    return f"{key}{'' if value is None else '=' + value}: {text[:1].lower()}{text[1:]}"
+    setting = key if value is None else f"{key}={value}"
+    return f"{setting}{': ' if setting else ''}{text[:1].lower()}{text[1:]}"
 
 
 def _given(key: str, overrides: Sequence[str]) -> str | None:
