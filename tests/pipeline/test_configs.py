@@ -55,6 +55,7 @@ def test_every_experiment_is_read_by_a_figure() -> None:
 WRONG = {
     "experiment=target_alignment_dept": ("experiment", "'target_alignment_dept'", "target_alignment_depth"),
     "scale=papr": ("scale", "'papr'", "paper"),
+    "~scale": ("scale is left out", "scale=<name>"),
     "model.num_layer=3": ("model.num_layer=3", "model.num_layers"),
     "model.num_layers=few": ("model.num_layers=few", "Integer"),
     "model.num_layers=-2": ("model.num_layers=-2", "at least 1"),

@@ -40,7 +40,7 @@ def explained(error: Exception, overrides: Sequence[str], settings: Settings, ex
         return unknown(group or "config", name, error.options or [])
     if missing := re.search(r"You must specify '(\w+)'", str(error)):
         return UserError(f"{missing[1]} is not chosen; write {missing[1]}=<name>, for example {missing[1]}={example}")
-    if left_out := re.search(r"_dummy_: .*interpolation key '(\w+)' not found", str(error)):
+    if left_out := re.search(r"Error resolving interpolation '\$\{(\w+)\}", str(error)):
         return UserError(f"{left_out[1]} is left out; write {left_out[1]}=<name>")
     if wrong := re.search(r"Could not override '([^']+)'", str(error)):
         return _unknown_setting(wrong[1], overrides, settings)
