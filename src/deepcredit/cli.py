@@ -141,7 +141,7 @@ def _verify(_options: argparse.Namespace) -> int:
 
 def _gc(options: argparse.Namespace) -> None:
     from deepcredit.ask.garbage import remove, unread
-    from deepcredit.config.compose import scale_names
+    from deepcredit.config.scales import scale_names
     from deepcredit.core.paths import relative
     from deepcredit.core.words import size
     from deepcredit.plan.plan import plan
@@ -178,7 +178,7 @@ def _whence(options: argparse.Namespace) -> None:
 
 def _list(options: argparse.Namespace) -> None:
     from deepcredit.ask.listing import listing
-    from deepcredit.config.compose import scale_names
+    from deepcredit.config.scales import scale_names
     from deepcredit.plan.plan import plan
 
     plans = {scale: plan(scale) for scale in dict.fromkeys([options.scale, *scale_names()])}

@@ -60,11 +60,12 @@ def test_a_changed_setting_is_named_with_its_old_and_new_value(project: Clone) -
 
 
 def test_a_changed_grid_value_is_new_and_the_old_one_is_not_read_any_more(project: Clone) -> None:
-    path = project.root / "conf" / "scale" / "thin" / "ci" / "target_alignment_depth.yaml"
-    project.edit(path, "num_layers: [2,", "num_layers: [3,")
+    path = project.root / "conf" / "experiment" / "target_alignment_depth.yaml"
+    kept = "scales: {ci: {keep: {model.num_layers: [4, 15]}}}\n"
+    path.write_text(path.read_text(encoding="utf-8") + kept, encoding="utf-8")
     told = explained(project, DEPTH)
-    assert f"1 of 2 arrays of {DEPTH} is missing (num_layers 3):" in told
-    assert "the setting num_layers = 3 is new (computed before: 2, 15)" in told
+    assert f"1 of 2 arrays of {DEPTH} is missing (num_layers 4):" in told
+    assert "the setting num_layers = 4 is new (computed before: 2, 15)" in told
     assert "it was drawn with 1 array that it does not read any more" in told
     assert "(num_layers = 2)" in told
 

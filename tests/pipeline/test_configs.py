@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from deepcredit.config.cells import cells_of, single_cell
-from deepcredit.config.compose import experiment_config, experiment_names, figure_config, figure_names, scale_names
+from deepcredit.config.compose import experiment_config, experiment_names, figure_config, figure_names
+from deepcredit.config.scales import scale_names
 from deepcredit.config.studies import drawing_module
 from deepcredit.core.errors import UserError
 
@@ -54,6 +55,7 @@ def test_every_experiment_is_read_by_a_figure() -> None:
 WRONG = {
     "experiment=target_alignment_dept": ("experiment", "'target_alignment_dept'", "target_alignment_depth"),
     "scale=papr": ("scale", "'papr'", "paper"),
+    "~scale": ("scale is left out", "scale=<name>"),
     "model.num_layer=3": ("model.num_layer=3", "model.num_layers"),
     "model.num_layers=few": ("model.num_layers=few", "Integer"),
     "model.num_layers=-2": ("model.num_layers=-2", "at least 1"),

@@ -89,8 +89,10 @@ def test_editing_the_style_sheet_redraws_everything_and_computes_nothing(project
 
 
 def test_adding_a_depth_computes_one_cell_and_redraws_the_figures_that_read_it(project: Clone) -> None:
-    path = project.root / "conf" / "scale" / "thin" / "ci" / "target_alignment_depth.yaml"
-    project.edit(path, "num_layers: [", "num_layers: [3, ")
+    path = project.root / "conf" / "experiment" / "target_alignment_depth.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8") + "scales: {ci: {keep: {model.num_layers: [2, 4, 15]}}}\n", "utf-8"
+    )
     planned = project.planned(*TARGETS)
     assert computed(planned) == {"compute_target_alignment_depth": 1}
     assert planned == computed(planned) | drawn("target_alignment_depth", "target_alignment_init")

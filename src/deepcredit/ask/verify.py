@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from deepcredit.config.cells import label_of, typed
-from deepcredit.config.compose import scale_names
+from deepcredit.config.scales import scale_names
 from deepcredit.config.trees import leaves
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError

@@ -15,13 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from deepcredit.config.compose import experiment_config
-from deepcredit.config.schema import Experiment
+from deepcredit.config.scales import PAPER, at_scale, changes
+from deepcredit.config.schema import NOT_IN_CELL, Experiment
 from deepcredit.config.studies import schema_of
 from deepcredit.config.trees import instantiate, leaves, plain, set_leaf, tree_of
 from deepcredit.core.errors import UserError, nearest
-
-#: settings that say which cells there are, or how and where they run, but not what one cell computes
-NOT_IN_CELL = ("experiment", "scale", "grid", "variants", "trainer")
 
 #: coordinate of a setting where the last part of its key would be ambiguous or not the field's word
 LABELS = {"inference.lr": "activity_lr", "optimizer.lr": "weight_lr"}
@@ -86,11 +84,7 @@ def label_of(key: str) -> str:
 def cells_of(name: str, scale: str) -> list[Cell]:
     """All cells of an experiment at a scale, every one validated. Raises `UserError` naming the faulty setting."""
     paper = _paper(name)
-    config = _composed(name, scale)
-    extra = _varied_keys(config) - paper.varied
-    if extra:
-        raise UserError(f"{name}: scale {scale} varies {sorted(extra)[0]}, which the paper grid does not")
-    return [paper.cell(tree) for tree in _trees(config)]
+    return [paper.cell(tree) for tree in _trees(_composed(name, scale))]
 
 
 def single_cell(config: DictConfig) -> Cell:
@@ -103,26 +97,30 @@ def thinned(name: str, scale: str) -> list[tuple[str, Any, Any]]:
 
     Where only one of them has the setting, the other's value is None.
     """
-    here, paper = (_settings_and_grid(_composed(name, at)) for at in (scale, "paper"))
+    here, paper = (_settings_and_grid(_composed(name, at)) for at in (scale, PAPER))
     keys = [key for key in {**paper, **here} if here.get(key) != paper.get(key)]
     return [(key, here.get(key), paper.get(key)) for key in keys]
 
 
 def _settings_and_grid(config: DictConfig) -> dict[str, Any]:
-    tree = {key: value for key, value in tree_of(config).items() if key not in ("scale", "trainer")}
+    tree = {key: value for key, value in tree_of(config).items() if key not in ("scale", "scales", "trainer")}
     return {key: value for key, value in leaves(plain(tree)) if value != MISSING}
 
 
 @cache
 def _composed(experiment: str, scale: str) -> DictConfig:
-    return experiment_config([f"experiment={experiment}", f"scale={scale}"])
+    if scale != PAPER:
+        return at_scale(_composed(experiment, PAPER), scale)
+    paper = experiment_config([f"experiment={experiment}", f"scale={PAPER}"])
+    changes(paper, PAPER)  # says so if somebody wants to change it
+    return paper
 
 
 class _Paper:
     """An experiment at the paper scale: the reference that cells are named and written against."""
 
     def __init__(self, experiment: str) -> None:
-        config = _composed(experiment, "paper")
+        config = _composed(experiment, PAPER)
         self.experiment = experiment
         self.varied = _varied_keys(config)
         first = next(_trees(config))

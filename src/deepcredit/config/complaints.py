@@ -10,6 +10,7 @@ import yaml
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
+from deepcredit.config import schema
 from deepcredit.config.studies import kinds
 from deepcredit.core.errors import UserError, nearest, unknown
 from deepcredit.core.registry import module_of
@@ -39,6 +40,8 @@ def explained(error: Exception, overrides: Sequence[str], settings: Settings, ex
         return unknown(group or "config", name, error.options or [])
     if missing := re.search(r"You must specify '(\w+)'", str(error)):
         return UserError(f"{missing[1]} is not chosen; write {missing[1]}=<name>, for example {missing[1]}={example}")
+    if left_out := re.search(r"Error resolving interpolation '\$\{(\w+)\}", str(error)):
+        return UserError(f"{left_out[1]} is left out; write {left_out[1]}=<name>")
     if wrong := re.search(r"Could not override '([^']+)'", str(error)):
         return _unknown_setting(wrong[1], overrides, settings)
     return UserError(reason(error, overrides))
@@ -71,7 +74,8 @@ def reason(error: BaseException, overrides: Sequence[str] = ()) -> str:
     if unknown_key := re.search(r"Key '(.*)' not in '(\w+)'", text):
         fields = _fields_named(unknown_key[2])
         return f"unknown setting {key}{nearest(unknown_key[1], fields)}; allowed: {', '.join(fields)}"
-    return f"{key}{'' if value is None else '=' + value}: {text[:1].lower()}{text[1:]}"
+    setting = key if value is None else f"{key}={value}"
+    return f"{setting}{': ' if setting else ''}{text[:1].lower()}{text[1:]}"
 
 
 def _given(key: str, overrides: Sequence[str]) -> str | None:
@@ -86,9 +90,9 @@ def _overridden(error: BaseException) -> str:
 
 
 def _fields_named(class_name: str) -> list[str]:
-    """Field names of the schema class called `class_name`, wherever among the kinds' schemas it is."""
-    for kind in kinds().values():
-        candidate = getattr(importlib.import_module(module_of(kind.schema)), class_name, None)
+    """Field names of the schema class called `class_name`, wherever among the schemas it is."""
+    for module in (schema.__name__, *(module_of(kind.schema) for kind in kinds().values())):
+        candidate = getattr(importlib.import_module(module), class_name, None)
         if dataclasses.is_dataclass(candidate):
             return [f.name for f in dataclasses.fields(candidate)]
     return []

@@ -2,12 +2,9 @@
 
 import copy
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -16,57 +13,28 @@ from omegaconf.errors import OmegaConfBaseException
 
 from deepcredit.config.complaints import explained, reason
 from deepcredit.config.figure import Figure
-from deepcredit.config.studies import conf_folders, kinds, schema_of
+from deepcredit.config.search import register
+from deepcredit.config.studies import conf_files
 from deepcredit.config.trees import leaves
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError, unknown
 
 
-def _files(pattern: str) -> dict[str, Path]:
-    """Files of all `conf/` folders by name without suffix, sorted. Raises a `UserError` for a name taken twice."""
-    found: dict[str, Path] = {}
-    for folder in conf_folders():
-        for path in folder.glob(pattern):
-            name = path.relative_to(folder).with_suffix("").as_posix().partition("/")[2]
-            if name in found:
-                raise UserError(f"{found[name]} and {path} have the same name; rename one of them")
-            found[name] = path
-    return dict(sorted(found.items()))
-
-
 def experiment_names() -> list[str]:
     """Every experiment of `conf/experiment`, sorted."""
-    return list(_files("experiment/*.yaml"))
-
-
-def scale_names() -> list[str]:
-    """Every scale of `conf/scale`, sorted."""
-    return list(_files("scale/*.yaml"))
+    return list(conf_files("experiment/*.yaml"))
 
 
 def figure_names() -> list[str]:
     """Every figure of `conf/figure` as `study/id`, sorted."""
-    return list(_files("figure/*/*.yaml"))
-
-
-@cache
-def _register() -> None:
-    store = ConfigStore.instance()
-    for kind in kinds():
-        store.store(group="schema", name=kind, node=schema_of(kind))
+    return list(conf_files("figure/*/*.yaml"))
 
 
 def _hydra_compose(overrides: Sequence[str]) -> DictConfig:
-    _register()
+    register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(paths.conf()), version_base="1.3"):
-        return compose("config", overrides=[*overrides, *search_path()])
-
-
-def search_path() -> list[str]:
-    """The override that puts the `conf/` folders of studies from outside on Hydra's search path."""
-    further = [f"'file://{folder}'" for folder in conf_folders()[1:]]
-    return [f"hydra.searchpath=[{','.join(further)}]"] if further else []
+        return compose("config", overrides=list(overrides))
 
 
 def settings(overrides: Sequence[str]) -> list[str]:
@@ -85,12 +53,9 @@ def experiment_config(overrides: Sequence[str]) -> DictConfig:
     Raises a `UserError` for an unknown name, key or option, a wrong type, and for overrides that cannot be parsed.
     """
     try:
-        config = _hydra_compose(overrides)
+        return _hydra_compose(overrides)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise complaint(error, overrides) from error
-    if config.get("scale") is None:
-        raise UserError("scale is not set; allowed: " + ", ".join(scale_names()))
-    return config
 
 
 def overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -106,7 +71,7 @@ def overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
 
 def figure_config(name: str) -> Figure:
     """Typed config of the figure `study/id`. Raises a `UserError` for an unknown figure or a faulty file."""
-    files = _files("figure/*/*.yaml")
+    files = conf_files("figure/*/*.yaml")
     if name not in files:
         raise unknown_figure(name)
     try:

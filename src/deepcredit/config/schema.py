@@ -52,11 +52,36 @@ class Trainer:
 
 
 @dataclass
+class Thinning:
+    """What a scale makes of a paper grid, by dotted setting.
+
+    `keep` lists the values that stay of a grid axis, of variants or of a list, in the paper's order; then `set` gives
+    values: of a setting, in every variant, a list for a grid axis or a list, or `{from: to}` to replace some.
+    """
+
+    keep: dict[str, list[Any]] = field(default_factory=dict)
+    set: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Scale:
+    """What a file `conf/scales/<scale>.yaml` says of all experiments of a kind, and of single ones."""
+
+    kinds: dict[str, Thinning] = field(default_factory=dict)
+    experiments: dict[str, Thinning] = field(default_factory=dict)
+
+
+#: settings that say which cells there are, or how and where they run, but not what one cell computes
+NOT_IN_CELL = ("experiment", "scale", "grid", "variants", "scales", "trainer")
+
+
+@dataclass
 class Experiment:
     """A named grid of cells × members. Every kind of experiment derives its own schema from this.
 
     `grid` mirrors the config: a list at a leaf is an axis of cells, e.g. `grid: {model: {num_layers: [1, 2]}}`.
     `variants` is a list of such trees with single values at the leaves; each is combined with the whole grid.
+    `scales` says what a scale makes of this, where that is not what all experiments of the kind share.
     """
 
     #: every array of the cell's file, by name
@@ -68,6 +93,7 @@ class Experiment:
     seed: list[int] = field(default_factory=lambda: [0])
     grid: dict[str, Any] = field(default_factory=dict)
     variants: list[dict[str, Any]] = field(default_factory=list)
+    scales: dict[str, Thinning] = field(default_factory=dict)
     trainer: Trainer = field(default_factory=Trainer)
 
     def __post_init__(self) -> None:

@@ -110,6 +110,18 @@ def conf_folders() -> list[Path]:
     return list(dict.fromkeys([paths.conf(), *(study.conf for study in studies().values() if study.conf)]))
 
 
+def conf_files(pattern: str) -> dict[str, Path]:
+    """Files of all `conf/` folders by name without suffix, sorted. Raises a `UserError` for a name taken twice."""
+    found: dict[str, Path] = {}
+    for folder in conf_folders():
+        for path in folder.glob(pattern):
+            name = path.relative_to(folder).with_suffix("").as_posix().partition("/")[2]
+            if name in found:
+                raise UserError(f"{found[name]} and {path} have the same name; rename one of them")
+            found[name] = path
+    return dict(sorted(found.items()))
+
+
 def drawing_module(study: str, draw: str) -> tuple[str, str]:
     """Module and function that a figure's `draw` names, e.g. `spectra.phase`, within the figures of its study."""
     module, _, function = draw.rpartition(".")

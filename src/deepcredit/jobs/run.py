@@ -217,7 +217,9 @@ def usage(overrides: Sequence[str] = ()) -> str:
     if not overrides:
         return f"{text}\n{_groups()}"
     config = experiment_config(described_first(overrides))
-    settings = [(k, v) for k, v in leaves(plain(tree_of(config))) if not k.startswith(("grid", "variants", "kind"))]
+    settings = [
+        (k, v) for k, v in leaves(plain(tree_of(config))) if not k.startswith(("grid", "variants", "scales", "kind"))
+    ]
     width = max(len(key) for key, _ in settings)
     lines = [f"  {key:{width}}  {value}" for key, value in settings]
     return f"{text}\nSettings of {config.experiment} at scale {config.scale}:\n" + "\n".join(lines)
@@ -233,7 +235,7 @@ def _groups() -> str:
     for folder in sorted(p for p in paths.conf().iterdir() if p.is_dir() and p.name != "figure"):
         options = sorted(folder.glob("*.yaml"))
         if options:
-            lines.append(f"{folder.name}:")
+            lines.append(f"{folder.name.removesuffix('s')}:")
             width = max(len(option.stem) for option in options)
             lines += [f"  {option.stem:{width}}  {_about(option)}" for option in options]
     return "\n".join(lines)

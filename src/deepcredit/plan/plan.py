@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from deepcredit.config.cells import Cell, cells_of, thinned, typed
-from deepcredit.config.compose import experiment_names, figure_config, figure_names, scale_names
+from deepcredit.config.compose import experiment_names, figure_config, figure_names
+from deepcredit.config.scales import scale_names
 from deepcredit.config.studies import conf_folders, drawing_module, kinds
 from deepcredit.config.trees import plain
 from deepcredit.core import paths
