@@ -19,6 +19,7 @@ from deepcredit.config.schema import Experiment
 from deepcredit.config.studies import schema_of
 from deepcredit.config.trees import instantiate, leaves, plain, set_leaf, tree_of
 from deepcredit.core.errors import UserError, nearest
+from deepcredit.core.registry import open_sections
 
 #: settings that say which cells there are, or how and where they run, but not what one cell computes
 NOT_IN_CELL = ("experiment", "scale", "grid", "variants", "trainer")
@@ -126,7 +127,7 @@ class _Paper:
         self.experiment = experiment
         self.varied = _varied_keys(config)
         first = next(_trees(config))
-        self.published = dict(leaves(settings_of(typed(first, experiment))))
+        self.published = _overridable(typed(first, experiment))
 
     def cell(self, tree: dict[str, Any]) -> Cell:
         """The validated cell with the settings `tree`."""
@@ -134,14 +135,27 @@ class _Paper:
         if missing:
             raise UserError(f"{self.experiment}: {missing[0]} has no value; write {missing[0]}=<value>")
         config = typed(tree, self.experiment)
-        found = dict(leaves(settings_of(config)))
-        told_apart = {key: value for key, value in found.items() if key in self.varied}
+        told_apart = {key: value for key, value in leaves(settings_of(config)) if key in self.varied}
+        varied = {_override_of(key, config) for key in self.varied}
         overrides = tuple(
             f"{key}={_written(value)}"
-            for key, value in found.items()
-            if key in told_apart or self.published.get(key, value) != value
+            for key, value in _overridable(config).items()
+            if key in varied or self.published.get(key, value) != value
         )
         return Cell(config, {label_of(key): value for key, value in told_apart.items()}, overrides)
+
+
+def _overridable(config: Experiment) -> dict[str, Any]:
+    """Every setting as overrides change it: one by one, but the options of records together, as records have others."""
+    settings, together = settings_of(config), open_sections(config)
+    whole = {section: settings[section] for section in together}
+    return dict(leaves({key: value for key, value in settings.items() if key not in together})) | whole
+
+
+def _override_of(key: str, config: Experiment) -> str:
+    """The override that changes the setting `key`."""
+    section = key.partition(".")[0]
+    return section if section in open_sections(config) else key
 
 
 @cache
@@ -178,7 +192,7 @@ def _converted(config: DictConfig, key: str, values: Any) -> list[Any]:
     """`values` as the schema types the setting `key`."""
     known = [k for k, _ in leaves(_cell_tree(config))]
     where = f"{config.experiment}: grid.{key}"
-    if key not in known:
+    if key not in known and key.partition(".")[0] not in open_sections(schema_of(config.kind)):
         raise UserError(f"{where} names no setting{nearest(key, known)}; allowed: {', '.join(known)}")
     if not isinstance(values, list) or not values:
         raise UserError(f"{where}={values!r} is not valid; allowed: a list of at least one value")

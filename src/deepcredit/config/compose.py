@@ -4,6 +4,7 @@ import copy
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -20,6 +21,7 @@ from deepcredit.config.studies import conf_folders, kinds, schema_of
 from deepcredit.config.trees import leaves
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError, unknown
+from deepcredit.core.registry import open_sections
 
 
 def _files(pattern: str) -> dict[str, Path]:
@@ -53,7 +55,15 @@ def figure_names() -> list[str]:
 def _register() -> None:
     store = ConfigStore.instance()
     for kind in kinds():
-        store.store(group="schema", name=kind, node=schema_of(kind))
+        store.store(group="schema", name=kind, node=_node(schema_of(kind)))
+
+
+def _node(schema: Any) -> DictConfig:
+    """The schema as Hydra merges it, with the sections open that take the options of records."""
+    node = OmegaConf.structured(schema)
+    for section in open_sections(schema):
+        OmegaConf.set_struct(node[section], False)
+    return node
 
 
 def _hydra_compose(overrides: Sequence[str]) -> DictConfig:
@@ -98,7 +108,8 @@ def overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     changed = copy.deepcopy(config)
     try:
         for override in OverridesParser.create().parse_overrides(list(overrides)):
-            OmegaConf.update(changed, override.key_or_group, override.value())
+            # the options of a record are replaced as a whole: another record has others
+            OmegaConf.update(changed, override.key_or_group, override.value(), merge=False)
     except (HydraException, OmegaConfBaseException) as error:
         raise complaint(error, [f"experiment={config.experiment}", *overrides]) from error
     return changed
