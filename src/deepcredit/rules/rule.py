@@ -4,7 +4,7 @@ Imports no torch: a record names what computes, and what it computes with is des
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,11 @@ class Rule(Record):
 
 
 RULES: Registry[Rule] = Registry("rule", Rule, package="deepcredit.rules.records", group="rules")
+
+
+def labels(names: Iterable[str]) -> list[str]:
+    """What figures and tables call the rules of these names."""
+    return [RULES[name].label for name in names]
 
 
 # --- options of the rules that a config names ---------------------------------------------------------------------
@@ -151,7 +156,9 @@ def _check_agreement(choice: Choice, settled: Mapping[str, Any], own: Mapping[st
     """Two rules may share an option, but not with different defaults."""
     for key in settled.keys() & own.keys():
         holds = settled[key] == own[key]
-        check(holds, f"{OWN_OPTIONS}.{key}", own[key], f"a value that is written, since {choice.name} has another default")
+        check(
+            holds, f"{OWN_OPTIONS}.{key}", own[key], f"a value that is written, since {choice.name} has another default"
+        )
 
 
 def _check_known(config: Any, known: list[str]) -> None:
@@ -159,4 +166,6 @@ def _check_known(config: Any, known: list[str]) -> None:
         if key not in known:
             rules = ", ".join(choice.name for choice in _chosen(config))
             allowed = ", ".join(known) or "none"
-            raise UserError(f"{OWN_OPTIONS}.{key}={value!r} is no option of {rules}{nearest(key, known)}; allowed: {allowed}")
+            raise UserError(
+                f"{OWN_OPTIONS}.{key}={value!r} is no option of {rules}{nearest(key, known)}; allowed: {allowed}"
+            )

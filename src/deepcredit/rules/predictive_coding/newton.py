@@ -26,7 +26,6 @@ from deepcredit.nets.mlp import MLP, Weights, feedforward
 from deepcredit.nets.names import ActFn
 from deepcredit.rules.options import NewtonInference
 
-
 #: residual, relative to the gradient, at which the conjugate gradients of a Newton step end
 FORCING = 0.1
 

@@ -12,6 +12,8 @@ RECORD = Rule(
     implements={
         "direction": Implementation(code=f"{ROOM}.exact:Learner", linear=True, max_batch=1),
         "linear_errors": Implementation(code=f"{ROOM}.linear:Learner", options=TargetOptions, linear=True),
-        "affine": Implementation(code=f"{ROOM}.learned:Learner", options=InverseOptions, cost="deepcredit.rules.costs:affine_targets"),
+        "affine": Implementation(
+            code=f"{ROOM}.learned:Learner", options=InverseOptions, cost="deepcredit.rules.costs:affine_targets"
+        ),
     },
 )

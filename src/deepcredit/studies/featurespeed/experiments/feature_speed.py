@@ -11,9 +11,9 @@ import xarray as xr
 from torch import Tensor
 
 from deepcredit.nets import resnet
+from deepcredit.studies.featurespeed.observables import Observables, formula, observe
 from deepcredit.studies.featurespeed.schemas.feature_speed import FeatureSpeed, ResNet, branch_scale
 from deepcredit.studies.featurespeed.schemas.feature_speed_depth import ResNetsByDepth
-from deepcredit.studies.featurespeed.observables import Observables, formula, observe
 
 # A matrix product of a multiple of eight rows gives each row the same bits whatever the others are; fewer rows, or an
 # odd number, may take another path through the linear algebra library.

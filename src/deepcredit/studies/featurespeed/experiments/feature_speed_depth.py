@@ -6,9 +6,9 @@ import xarray as xr
 
 from deepcredit.nets import resnet
 from deepcredit.studies.featurespeed.experiments.feature_speed import draw_sample, padded
+from deepcredit.studies.featurespeed.observables import output_angle
 from deepcredit.studies.featurespeed.schemas.feature_speed import branch_scale
 from deepcredit.studies.featurespeed.schemas.feature_speed_depth import FeatureSpeedDepth
-from deepcredit.studies.featurespeed.observables import output_angle
 
 
 def run(config: FeatureSpeedDepth) -> xr.Dataset:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import UserError, check
 
+
 class Updated(Enum):
     """Which matrices of a residual block take the step: V_k alone, or W_k and V_k (V's gradient short of its β)."""
 
@@ -61,7 +62,10 @@ def check_sizes(width: int, input_size: int, output_size: int) -> None:
 
 @dataclass
 class Steps:
-    """Which steps are taken, each from the same network, and η: a matrix moves by η G / (‖G‖² L) along its gradient G."""
+    """Which steps are taken, each from the same network.
+
+    `lr` is η: a matrix moves by η G / (‖G‖² L) along its gradient G.
+    """
 
     updated: list[Updated] = field(default_factory=lambda: [Updated.branch_out, Updated.both])
     lr: float = 0.001

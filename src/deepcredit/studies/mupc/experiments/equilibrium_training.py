@@ -23,6 +23,7 @@ from deepcredit.studies.mupc.schemas.equilibrium_training import EquilibriumTrai
 #: recorded of one batch: loss, energy, products of the search, norm of ∂F/∂z
 Record = tuple[float, float, float, float]
 
+
 def run(config: EquilibriumTraining) -> xr.Dataset:
     """Loss, energy and ratio of every width and seed over training."""
     images = mnist.load(config.data.dataset.value)

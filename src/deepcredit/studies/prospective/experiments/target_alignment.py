@@ -7,7 +7,7 @@ The networks of all seeds are one stack; a member's numbers are the same whichev
 
 import math
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -97,6 +97,7 @@ _INIT: dict[Init, Callable[[Tensor, float, Generator], Tensor]] = {
 
 # --- one step -----------------------------------------------------------------------------------------------------
 
+
 class Step(NamedTuple):
     """What a step of learning rate 1 subtracts from the weights, and what was observed of the rule."""
 
@@ -120,9 +121,7 @@ def _alignment(task: Task, step: Weights, lr: float) -> Tensor:
     return target_alignment(feedforward(net, weights, x)[1], feedforward(net, moved, x)[1], y)
 
 
-def _conditioning(
-    config: TargetAlignment, observed: Sequence[Mapping[str, Tensor]]
-) -> tuple[np.ndarray, np.ndarray]:
+def _conditioning(config: TargetAlignment, observed: Sequence[Mapping[str, Tensor]]) -> tuple[np.ndarray, np.ndarray]:
     """`overshoot` [weight_lr, seed] and `condition_number` [seed] of the rule that has them, NaN where none has."""
     none = torch.full((len(config.seed),), torch.nan)
     seen = {"overshoot": none, "condition_number": none} | dict(ChainMap(*map(dict, observed)))
