@@ -20,6 +20,7 @@ from deepcredit.config.schema import NOT_IN_CELL, Experiment
 from deepcredit.config.studies import schema_of
 from deepcredit.config.trees import instantiate, leaves, plain, set_leaf, tree_of
 from deepcredit.core.errors import UserError, nearest
+from deepcredit.core.registry import open_sections
 
 #: coordinate of a setting where the last part of its key would be ambiguous or not the field's word
 LABELS = {"inference.lr": "activity_lr", "optimizer.lr": "weight_lr"}
@@ -124,7 +125,7 @@ class _Paper:
         self.experiment = experiment
         self.varied = _varied_keys(config)
         first = next(_trees(config))
-        self.published = dict(leaves(settings_of(typed(first, experiment))))
+        self.published = _overridable(typed(first, experiment))
 
     def cell(self, tree: dict[str, Any]) -> Cell:
         """The validated cell with the settings `tree`."""
@@ -132,14 +133,27 @@ class _Paper:
         if missing:
             raise UserError(f"{self.experiment}: {missing[0]} has no value; write {missing[0]}=<value>")
         config = typed(tree, self.experiment)
-        found = dict(leaves(settings_of(config)))
-        told_apart = {key: value for key, value in found.items() if key in self.varied}
+        told_apart = {key: value for key, value in leaves(settings_of(config)) if key in self.varied}
+        varied = {_override_of(key, config) for key in self.varied}
         overrides = tuple(
             f"{key}={_written(value)}"
-            for key, value in found.items()
-            if key in told_apart or self.published.get(key, value) != value
+            for key, value in _overridable(config).items()
+            if key in varied or self.published.get(key, value) != value
         )
         return Cell(config, {label_of(key): value for key, value in told_apart.items()}, overrides)
+
+
+def _overridable(config: Experiment) -> dict[str, Any]:
+    """Every setting as overrides change it: one by one, but the options of records together, as records have others."""
+    settings, together = settings_of(config), open_sections(config)
+    whole = {section: settings[section] for section in together}
+    return dict(leaves({key: value for key, value in settings.items() if key not in together})) | whole
+
+
+def _override_of(key: str, config: Experiment) -> str:
+    """The override that changes the setting `key`."""
+    section = key.partition(".")[0]
+    return section if section in open_sections(config) else key
 
 
 @cache
@@ -176,7 +190,7 @@ def _converted(config: DictConfig, key: str, values: Any) -> list[Any]:
     """`values` as the schema types the setting `key`."""
     known = [k for k, _ in leaves(_cell_tree(config))]
     where = f"{config.experiment}: grid.{key}"
-    if key not in known:
+    if key not in known and key.partition(".")[0] not in open_sections(schema_of(config.kind)):
         raise UserError(f"{where} names no setting{nearest(key, known)}; allowed: {', '.join(known)}")
     if not isinstance(values, list) or not values:
         raise UserError(f"{where}={values!r} is not valid; allowed: a list of at least one value")

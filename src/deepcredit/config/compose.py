@@ -63,7 +63,8 @@ def overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     changed = copy.deepcopy(config)
     try:
         for override in OverridesParser.create().parse_overrides(list(overrides)):
-            OmegaConf.update(changed, override.key_or_group, override.value())
+            # the options of a record are replaced as a whole: another record has others
+            OmegaConf.update(changed, override.key_or_group, override.value(), merge=False)
     except (HydraException, OmegaConfBaseException) as error:
         raise complaint(error, [f"experiment={config.experiment}", *overrides]) from error
     return changed

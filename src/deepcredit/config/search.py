@@ -15,11 +15,12 @@ from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from deepcredit.config.scales import PAPER, changes, scale_names
 from deepcredit.config.studies import conf_folders, kinds, schema_of
 from deepcredit.core import paths
+from deepcredit.core.registry import open_sections
 
 #: option `<scale>` of this group says the scale; `<group>/thin/<scale>/<experiment>`, what it changes
 GROUP = "scale"
@@ -29,9 +30,17 @@ GROUP = "scale"
 def register() -> None:
     """Make Hydra, whenever it composes from the project's `conf/`, know schemas, studies from outside and scales."""
     for kind in kinds():
-        ConfigStore.instance().store(group="schema", name=kind, node=schema_of(kind))
+        ConfigStore.instance().store(group="schema", name=kind, node=_node(schema_of(kind)))
     Plugins.instance().register(ScaleSource)
     Plugins.instance().register(SearchPath)
+
+
+def _node(schema: Any) -> DictConfig:
+    """The schema as Hydra merges it, with the sections open that take the options of records."""
+    node = OmegaConf.structured(schema)
+    for section in open_sections(schema):
+        OmegaConf.set_struct(node[section], False)
+    return node
 
 
 class SearchPath(SearchPathPlugin):

@@ -160,6 +160,20 @@ def named(registry: Registry[Any], default: str | list[str], need: str = "") -> 
     return field(default=default, metadata=metadata)
 
 
+#: marks a section whose settings are those that the records chosen have, so that a schema cannot list them
+_OPEN = "open"
+
+
+def options_section() -> Any:
+    """Dataclass field of a section for the options of the records chosen; the schema checks them."""
+    return field(default_factory=dict, metadata={_OPEN: True})
+
+
+def open_sections(schema: Any) -> list[str]:
+    """The sections of a config's dataclass that take any settings, as `options_section` does."""
+    return [f.name for f in dataclasses.fields(schema) if _OPEN in f.metadata]
+
+
 @dataclass(frozen=True)
 class Choice:
     """A record that a setting names: the setting's key, the registry, the name, and what is needed of it."""

@@ -5,9 +5,6 @@ from pathlib import Path
 #: the style sheet of all figures
 STYLE_SHEET = Path(__file__).with_name("deepcredit.mplstyle")
 
-#: learning rules, everywhere; chosen from the colour-blind-safe Okabe-Ito palette
-RULE_COLORS = {"BP": "#000000", "PC": "#D55E00", "TP": "#009E73", "μPC": "#0072B2"}
-
 #: one column, and the full text width, in inches
 COLUMN, PAGE = 3.35, 6.9
 

@@ -7,6 +7,7 @@ Shapes: B batch, N width, D input, K output, H = L − 1 hidden layers; the hidd
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,17 +25,32 @@ class Affine:
     b_out: Tensor  # [K]
 
 
+class Draws(NamedTuple):
+    """How parameters are drawn: weights N(0, weight_std²) cut off at two deviations, one constant for all biases."""
+
+    weight_std: float
+    bias: float
+    generator: torch.Generator
+
+
+class Errors(NamedTuple):
+    """What a batch says of the layers, and the hidden activations that it says it at."""
+
+    x_HBN: Tensor
+    hidden_HBN: Tensor
+    output_BK: Tensor
+
+
 def truncated_normal(size: tuple[int, ...], std: float, generator: torch.Generator) -> Tensor:
     """Draws of N(0, std²) conditioned on lying within two `std` of 0."""
     draws = torch.empty(size)
     return torch.nn.init.trunc_normal_(draws, 0.0, std, -2 * std, 2 * std, generator=generator)
 
 
-def initialise(
-    sizes: tuple[int, int, int], n_hidden: int, weight_std: float, bias: float, generator: torch.Generator
-) -> Affine:
+def initialise(sizes: tuple[int, int, int], n_hidden: int, draws: Draws) -> Affine:
     """Network with truncated normal weights and constant biases; `sizes` = (D, N, K), `n_hidden` = H."""
     d, n, k = sizes
+    weight_std, bias, generator = draws
     return Affine(
         w_in=truncated_normal((n, d), weight_std, generator),
         w_hid=truncated_normal((n_hidden - 1, n, n), weight_std, generator),
@@ -61,6 +77,12 @@ def composed(net: Affine) -> tuple[Tensor, Tensor]:
     return net.w_out @ weight, net.w_out @ bias + net.b_out
 
 
+def buffers(net: Affine, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Room for the hidden activations and their errors, [H, B, N] each."""
+    shape = (len(net.w_hid) + 1, batch_size, net.w_in.shape[0])
+    return torch.empty(shape), torch.empty(shape)
+
+
 def pull_back(net: Affine, top_BK: Tensor, gradient_HBN: Tensor) -> None:
     """Fill `gradient_HBN` with ∂L/∂x_l of the hidden layers, given ∂L/∂x_L at the output (backpropagation)."""
     torch.mm(top_BK, net.w_out, out=gradient_HBN[-1])
@@ -68,8 +90,9 @@ def pull_back(net: Affine, top_BK: Tensor, gradient_HBN: Tensor) -> None:
         torch.mm(gradient_HBN[layer + 1], net.w_hid[layer], out=gradient_HBN[layer])
 
 
-def descend(net: Affine, x_BD: Tensor, x_HBN: Tensor, error_HBN: Tensor, error_BK: Tensor, lr: float) -> None:
+def descend(net: Affine, x_BD: Tensor, errors: Errors, lr: float) -> None:
     """Gradient step on every layer, in place: W_l −= lr Σ_batch e_l x_{l−1}ᵀ, b_l −= lr Σ_batch e_l."""
+    x_HBN, error_HBN, error_BK = errors
     net.w_in.addmm_(error_HBN[0].T, x_BD, alpha=-lr)
     net.w_hid.baddbmm_(error_HBN[1:].mT, x_HBN[:-1], alpha=-lr)
     net.w_out.addmm_(error_BK.T, x_HBN[-1], alpha=-lr)

@@ -46,20 +46,6 @@ class Algorithm(Enum):
     adam = "adam"
 
 
-class Rule(Enum):
-    """How a network learns: predictive coding or backpropagation."""
-
-    pc = "pc"
-    bp = "bp"
-
-
-class Updated(Enum):
-    """Which matrices of a residual block take the step: V_k alone, or W_k and V_k (V's gradient short of its β)."""
-
-    branch_out = "branch_out"
-    both = "both"
-
-
 #: width and number of classes of the data sets above: 28 × 28 pixels, ten classes
 IMAGE_SIZE = 784
 N_CLASSES = 10

@@ -7,6 +7,8 @@ at an infinitely weak prior: $\delta_L = y - \hat y$, $\delta_l = a_{l+1}\varphi
 \;(+\,\delta_{l+1}$ with skips).
 """
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
@@ -15,13 +17,8 @@ from deepcredit.nets.mlp import MLP, Weights, feedforward, layer_products, per_m
 from deepcredit.rules.graph import Graph
 
 
-def loss(prediction: Tensor, y: Tensor) -> Tensor:
-    r"""$\tfrac12\operatorname{mean}_b\|y-\hat y\|^2$ of every member, [E], for `prediction` [E, B, K]."""
-    return (y - prediction).square().sum((1, 2)) / (2 * prediction.shape[1])
-
-
 def gradient(net: MLP, weights: Weights, x: Tensor, y: Tensor) -> Weights:
-    """Weight gradient of `loss` for `x` [B, D] or [E, B, D] and `y` [B, K] or [E, B, K]."""
+    """Weight gradient of `squared_loss` for `x` [B, D] or [E, B, D] and `y` [B, K] or [E, B, K]."""
     z, prediction = feedforward(net, weights, x)
     return gradient_at(net, weights, z, prediction, x, y)
 
@@ -48,13 +45,22 @@ def _errors_sent_down(net: MLP, weights: Weights, z: Tensor, delta: Tensor) -> T
 
 
 class Engine:
-    r"""Backpropagation of E networks of one shape, batch after batch, with the interface of predictive coding's engine.
+    r"""Backpropagation of E networks of one shape, batch after batch; a `StackLearner`, which has no options.
 
-    Minimises what the baselines do: the mean of $(y-\hat y)^2$ over all entries, 2/K times `loss`. Reads `weights` anew
-    for every batch and never writes them. On a CUDA device one batch is captured as a graph unless `graph=False`.
+    Minimises what the baselines do: the mean of $(y-\hat y)^2$ over all entries, 2/K times `squared_loss`. Reads
+    `weights` anew for every batch and never writes them. On a CUDA device one batch is captured as a graph unless
+    `graph=False`.
     """
 
-    def __init__(self, net: MLP, weights: Weights, batch_size: int, *, graph: bool = True) -> None:
+    def __init__(
+        self,
+        net: MLP,
+        weights: Weights,
+        batch_size: int,
+        options: Sequence[None] = (),  # noqa: ARG002 - what every rule is given
+        *,
+        graph: bool = True,
+    ) -> None:
         self.net, self.weights = net, weights
         self.n_members, self.batch_size = weights.n_members, batch_size
         self.prediction = weights.w_out.new_empty(self.n_members, batch_size, net.output_size)
@@ -80,3 +86,17 @@ class Engine:
         of_loss = gradient_at(self.net, self.weights, z, prediction, x, y)
         for buffer, gradient in zip(self.gradient, of_loss, strict=True):
             torch.mul(gradient, 2 / self.net.output_size, out=buffer)
+
+
+class SummedLearner:
+    """Gradient of ½ Σ ‖y − ŷ‖² of a stack, summed over the batch: a `Learner` of one step."""
+
+    observed: Mapping[str, Tensor] = {}
+
+    def __init__(self, net: MLP, weights: Weights, batch_size: int, options: None = None) -> None:  # noqa: ARG002
+        self.net, self.weights, self.batch_size = net, weights, batch_size
+
+    def learn(self, x: Tensor, y: Tensor) -> Weights:
+        """What a step of learning rate 1 subtracts, for `x` [E, B, D] and `y` [E, B, K]."""
+        of_mean = gradient(self.net, self.weights, x, y)
+        return of_mean.map(lambda gradient: self.batch_size * gradient)

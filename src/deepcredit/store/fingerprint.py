@@ -30,8 +30,8 @@ BODY = "<module>"
 #: a module's record says what a thing is called and how it looks; what of it changes a number are its `facts`
 RECORD = "RECORD"
 
-#: rooms that read and check settings, and compute nothing: the settings themselves are in an array's address
-NO_NUMBERS = ("deepcredit.core", "deepcredit.config")
+#: what reads and checks settings, and computes nothing: the settings themselves are in an array's address
+NO_NUMBERS = ("deepcredit.core", "deepcredit.config", "deepcredit.rules.rule")
 
 #: module → definition → digest
 Code = dict[str, dict[str, str]]

@@ -24,6 +24,7 @@ from torch import Tensor
 from deepcredit.nets.activations import activate, derivative, second_derivative
 from deepcredit.nets.mlp import MLP, Weights, feedforward
 from deepcredit.nets.names import ActFn
+from deepcredit.rules.options import SteppedInference
 from deepcredit.rules.predictive_coding.energy import activity_gradient, errors
 from deepcredit.theory.lanczos import End, extremes
 
@@ -179,6 +180,14 @@ def condition_number(matrix: Blocks, tolerance: float = TOLERANCE) -> float:
     """κ = |λ_max| / |λ_min| of the signed extreme eigenvalues of one member's matrix."""
     smallest, largest = extreme_eigenvalues(matrix, tolerance)
     return abs(largest) / abs(smallest) if smallest else float("inf")
+
+
+def condition_number_at(
+    net: MLP, weights: Weights, z: Tensor, x: Tensor, y: Tensor, options: SteppedInference
+) -> float:
+    """That of the activity Hessian of one member that infers with these options, as `activity_hessian` takes it."""
+    (decay,) = options.activity_decay
+    return condition_number(activity_hessian(net, weights, z, x, y, decay))
 
 
 def extreme_eigenvalues(matrix: Blocks, tolerance: float = TOLERANCE) -> tuple[float, float]:

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 
 from deepcredit.core.errors import check
-from deepcredit.nets.mlp import MLP
-from deepcredit.nets.names import Algorithm
+from deepcredit.core.registry import load
 from deepcredit.rules.products import fast_products
 from deepcredit.training import lightning as pl
 from deepcredit.training.images import ImageData, ImageModule
@@ -47,6 +46,8 @@ EXPECTED_WARNINGS = (
 )
 #: a reason of a stop as numpy keeps it: the same bytes whichever occur
 REASON = f"<U{max(len(reason) for reason in (COMPLETED, DIVERGED, NO_LEARNING))}"
+#: arrays as large as all activities that a rule may hold: inference by Adam holds so many
+BUFFERS = 7
 #: share of the memory free that an ensemble is planned to fill
 MEMORY_SHARE = 0.8
 
@@ -125,12 +126,7 @@ def bytes_per_member(recipe: Recipe) -> int:
     net = recipe.net
     weights = 4 * sum(n_out * n_in for n_out, n_in in net.layer_shapes)
     copies = 2 * max(net.n_hidden - 1, 0) * net.width**2
-    return 4 * (weights + copies + _states(recipe, net))
-
-
-def _states(recipe: Recipe, net: MLP) -> int:
-    buffers = 7 if recipe.algorithm is Algorithm.adam else 5
-    return recipe.batch_size * (buffers * net.n_hidden * net.width + 2 * net.input_size)
+    return 4 * (weights + copies + recipe.batch_size * (BUFFERS * net.n_hidden * net.width + 2 * net.input_size))
 
 
 def free_memory(device: torch.device, host_bytes: float) -> float:
@@ -159,8 +155,9 @@ def _fit(
     losses, accuracy = Losses(n_members, schedule, options.device), TestAccuracy(n_members, schedule)
     activities = ActivityNorms(n_members, schedule, n_hidden)
     weights = WeightNorms(n_members, schedule, n_hidden + 1)
-    conditions = ConditionNumbers(n_members, schedule)
     recorders: list[Recorder] = [losses, accuracy, activities, weights]
+    number = load(recipe.implementation.observes["condition_number"]) if condition else None
+    conditions = ConditionNumbers(n_members, schedule, number)
     stops = StopPolicy(losses, accuracy)
     recording = Recording(recorders + ([conditions] if condition else []), stops)
     module = EnsembleModule(recipe, members, data, options.device)

@@ -1,44 +1,38 @@
-"""Who trains: members with their own seeds, rates and decays, and what they share."""
+"""Who trains: members with their own seeds, rates and options of the rule, and what they share."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from deepcredit.nets.mlp import MLP
-from deepcredit.nets.names import Algorithm, Init, Rule
-from deepcredit.rules.predictive_coding.energy import NO_PENALTIES, Penalties
-from deepcredit.rules.predictive_coding.options import Inference
+from deepcredit.nets.names import Init
+from deepcredit.rules.penalties import NO_PENALTIES, Penalties
+from deepcredit.rules.rule import RULES, Implementation
 
 
 @dataclass(frozen=True)
 class Member:
-    """One run: a seed and its own hyper-parameters. `activity_…` mean nothing to backpropagation."""
+    """One run: a seed, the learning rate of its weights, and its own options of the rule, if that has any."""
 
     seed: int
     weight_lr: float
-    activity_lr: float = 0.0
-    activity_decay: float = 0.0
+    options: Any = None
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What all members of an ensemble share: network, initial weights, rule and batch size.
+    """What all members of an ensemble share: network, initial weights, the rule by name, batch size.
 
-    `steps` is T of inference by `algorithm`. The penalties are options of predictive coding's energy.
+    The penalties are terms of what the weights descend, whatever the rule.
     """
 
     net: MLP
     init: Init
     gain: float
-    rule: Rule
+    rule: str
     batch_size: int
-    algorithm: Algorithm = Algorithm.gd
-    steps: int = 0
     penalties: Penalties = NO_PENALTIES
 
-    def inference(self, members: list[Member]) -> Inference:
-        """How these members infer together."""
-        return Inference(
-            steps=self.steps,
-            learning_rate=tuple(m.activity_lr for m in members),
-            algorithm=self.algorithm,
-            activity_decay=tuple(m.activity_decay for m in members),
-        )
+    @property
+    def implementation(self) -> Implementation:
+        """How the rule trains stacks of MLPs. Raises a `UserError` with the names for an unknown rule."""
+        return RULES[self.rule].implements["mlp"]

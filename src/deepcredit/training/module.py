@@ -1,7 +1,7 @@
 """One training step of an ensemble as Lightning sees it.
 
-Lightning owns the loop, the device, checkpoints, progress and callbacks; this module owns inference, gradients and the
-weight updates of all members, with each member's own learning rate.
+Lightning owns the loop, the device, checkpoints, progress and callbacks; this module owns the gradients and the weight
+updates of all members, with each member's own learning rate.
 """
 
 from collections.abc import Iterator

@@ -5,6 +5,7 @@ was not measured, because a member had stopped, is NaN. All arrays go into check
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,6 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets.mlp import feedforward
-from deepcredit.theory.hessian import activity_hessian, condition_number
 from deepcredit.training import lightning as pl
 from deepcredit.training.module import EnsembleModule
 from deepcredit.training.stack import Stack
@@ -113,12 +113,14 @@ class WeightNorms(AtTests):
 class ConditionNumbers(AtTests):
     """Condition number of the activity Hessian of the first sample of the batch, in float64, [E, 1 + R].
 
+    `number(net, weights, z, x, y, options)` is how it can be observed of the rule, for one member.
     The first is at initialisation, at the feed-forward values; the others are at tests, at the end of inference, with
     the weights already updated.
     """
 
-    def __init__(self, n_members: int, schedule: Schedule) -> None:
+    def __init__(self, n_members: int, schedule: Schedule, number: Callable[..., float] | None) -> None:
         super().__init__(n_members, schedule)
+        self.number = number or _not_observed
         self.values = torch.full((n_members, 1 + len(schedule.tests)), torch.nan, dtype=torch.float64)
 
     def before(self, module: EnsembleModule, taken: int, batch: Tensor) -> None:
@@ -145,9 +147,13 @@ class ConditionNumbers(AtTests):
             if not stack.frozen[member]:
                 one = slice(member, member + 1)
                 weights = stack.weights.members(one)
-                blocks = activity_hessian(stack.recipe.net, weights, z[one], x[one], y[one], settings.activity_decay)
-                found[member] = condition_number(blocks)
+                found[member] = self.number(stack.recipe.net, weights, z[one], x[one], y[one], settings.options)
         return found
+
+
+def _not_observed(*arguments: Any) -> float:  # noqa: ARG001
+    """The condition number under a rule of which none is asked for."""
+    return math.nan
 
 
 class StopPolicy:

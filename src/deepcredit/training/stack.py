@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
+from deepcredit.core.registry import load
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import Weights, predict
-from deepcredit.nets.names import Rule
-from deepcredit.rules import backprop
-from deepcredit.rules.predictive_coding import engine
-from deepcredit.rules.predictive_coding.energy import NO_PENALTIES, penalty_gradient
+from deepcredit.rules.learner import StackLearner
+from deepcredit.rules.loss import squared_loss
+from deepcredit.rules.penalties import NO_PENALTIES, penalty_gradient
 from deepcredit.training.members import Member, Recipe
 
 #: rows of the test set that pass through the network at once
@@ -37,20 +37,18 @@ class Stack(nn.Module):
         for name, tensor in zip(Weights._fields, drawn, strict=True):
             self.register_buffer(name, tensor.to(device))
         self.weights = Weights(self.w_in, self.w_hid, self.w_out)
-        self.engine = self._engine()
+        self.learner = self._learner()
         self._parameters_of = [self._own(member) for member in range(len(members))]
         self.frozen = [False] * len(members)
 
-    def _engine(self) -> engine.Engine | backprop.Engine:
-        recipe = self.recipe
-        if recipe.rule is Rule.bp:
-            return backprop.Engine(recipe.net, self.weights, recipe.batch_size)
-        return engine.Engine(recipe.net, self.weights, recipe.batch_size, recipe.inference(self.members))
+    def _learner(self) -> StackLearner:
+        recipe, options = self.recipe, [member.options for member in self.members]
+        return load(recipe.implementation.code)(recipe.net, self.weights, recipe.batch_size, options)
 
     def _own(self, member: int) -> list[nn.Parameter]:
-        """One member's slices of the weights as parameters, their gradients slices of the engine's."""
+        """One member's slices of the weights as parameters, their gradients slices of the learner's."""
         own = []
-        for weight, gradient in zip(self.weights, self.engine.gradient, strict=True):
+        for weight, gradient in zip(self.weights, self.learner.gradient, strict=True):
             if weight[member].numel():
                 parameter = nn.Parameter(weight[member])
                 parameter.grad = gradient[member]
@@ -64,11 +62,11 @@ class Stack(nn.Module):
     @torch.no_grad()
     def learn(self, x: Tensor, y: Tensor) -> Tensor:
         """Gradients for `x` [E, B, D] and `y` [E, B, K]; returns the loss of the feed-forward pass, [E]."""
-        gradient = self.engine.learn(x, y)
+        gradient = self.learner.learn(x, y)
         if self.recipe.penalties != NO_PENALTIES:
             for g, w in zip(gradient, self.weights, strict=True):
                 g.add_(penalty_gradient(w, self.recipe.penalties))
-        return backprop.loss(self.engine.prediction, y)
+        return squared_loss(self.learner.prediction, y)
 
     def freeze(self, member: int) -> None:
         """Never update this member again: optimisers pass over parameters without a gradient."""
@@ -82,8 +80,8 @@ class Stack(nn.Module):
         return all(self.frozen)
 
     def states(self) -> Tensor:
-        """Activities at the end of the last batch's inference (backpropagation: feed-forward), [E, H, B, N]."""
-        return self.engine.activities
+        """Activities that the last gradient was taken at, [E, H, B, N]."""
+        return self.learner.activities
 
     @torch.no_grad()
     def accuracy(self, x: Tensor, labels: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ with activity decay α, and two options that no figure uses: weight decay λ and
 (Innocenti, Achour & Buckley 2025, μPC, eq. 1, with the scalings of `deepcredit.nets.mlp`.)
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -19,17 +18,7 @@ from torch import Tensor
 
 from deepcredit.nets.activations import activate, pull_back
 from deepcredit.nets.mlp import MLP, Weights, hidden_predictions, layer_products, per_member, readout
-
-
-@dataclass(frozen=True)
-class Penalties:
-    """Terms of the energy that depend on the weights alone."""
-
-    weight_decay: float = 0.0
-    spectral_penalty: float = 0.0
-
-
-NO_PENALTIES = Penalties()
+from deepcredit.rules.penalties import NO_PENALTIES, Penalties, penalty, penalty_gradient
 
 
 class Errors(NamedTuple):
@@ -109,27 +98,3 @@ def weight_gradient(
     if penalties == NO_PENALTIES:
         return products
     return Weights(*(g + penalty_gradient(w, penalties) for g, w in zip(products, weights, strict=True)))
-
-
-def penalty(weights: Weights, penalties: Penalties) -> Tensor:
-    """The terms of the energy in the weights alone, [E]."""
-    total = weights.w_out.new_zeros(weights.n_members)
-    if penalties.weight_decay:
-        total = total + penalties.weight_decay / 2 * sum(w.square().flatten(1).sum(1) for w in weights)
-    if penalties.spectral_penalty:
-        total = total + penalties.spectral_penalty / 2 * sum(
-            _gram_error(w).square().sum((1, 2)) for w in weights.layers()
-        )
-    return total
-
-
-def penalty_gradient(w: Tensor, penalties: Penalties) -> Tensor:
-    r"""$\lambda W + 2\sigma W(W^\top W - I)$ for a stack of matrices, [..., out, in]."""
-    gradient = penalties.weight_decay * w
-    if penalties.spectral_penalty:
-        gradient = gradient + 2 * penalties.spectral_penalty * (w @ _gram_error(w))
-    return gradient
-
-
-def _gram_error(w: Tensor) -> Tensor:
-    return w.mT @ w - torch.eye(w.shape[-1], dtype=w.dtype, device=w.device)

@@ -21,10 +21,12 @@ from deepcredit.nets.names import ActFn
 
 
 class Learned(NamedTuple):
-    """What one batch says; both are means over it, [E]."""
+    """What one batch says; loss and energy are means over it, [E]."""
 
     loss: Tensor  #: ½‖y − ŷ‖² of the feed-forward pass
     energy: Tensor  #: F*
+    products: int = 0  #: what the search for the equilibrium took; none where it is exact
+    gradient_norm: float = 0.0  #: ‖∂F/∂z‖ where the search ended
 
 
 class ExactLearner:

@@ -5,22 +5,15 @@ Shapes: E members, H hidden layers, B batch, N width, D input, K output.
 The energy here is the sum over the batch, E = B·F with the F of `energy.py`; the schedule is each member's own.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.rules.predictive_coding.energy import Errors, activity_gradient_of, errors
-
-
-@dataclass(frozen=True)
-class Halving:
-    """`lr` on the summed energy to begin with, and the number of iterations T."""
-
-    lr: float = 0.1
-    n_steps: int = 128
+from deepcredit.rules.options import HalvingInference
+from deepcredit.rules.predictive_coding.energy import Errors, activity_gradient_of, errors, weight_gradient
 
 
 class Inferred(NamedTuple):
@@ -30,7 +23,7 @@ class Inferred(NamedTuple):
     lr: Tensor
 
 
-def infer(net: MLP, weights: Weights, x: Tensor, y: Tensor, options: Halving) -> Inferred:
+def infer(net: MLP, weights: Weights, x: Tensor, y: Tensor, options: HalvingInference) -> Inferred:
     r"""T iterations of gradient descent on all hidden activities at once, from the feed-forward values.
 
     Iteration t evaluates the energy E_t and its gradient, then steps z ← z − η ∂E/∂z; for t ≥ 1, η is halved after
@@ -55,3 +48,18 @@ def infer(net: MLP, weights: Weights, x: Tensor, y: Tensor, options: Halving) ->
 def _summed_energy(error: Errors) -> Tensor:
     """½ Σ ‖e‖² over layers and batch, [E]."""
     return (error.hidden.square().sum((1, 2, 3)) + error.output.square().sum((1, 2))) / 2
+
+
+class Learner:
+    """Gradient of the summed energy of a stack at the activities inferred: a `Learner` of one step."""
+
+    observed: Mapping[str, Tensor] = {}
+
+    def __init__(self, net: MLP, weights: Weights, batch_size: int, options: HalvingInference) -> None:
+        self.net, self.weights, self.batch_size, self.options = net, weights, batch_size, options
+
+    def learn(self, x: Tensor, y: Tensor) -> Weights:
+        """What a step of learning rate 1 subtracts, for `x` [E, B, D] and `y` [E, B, K]."""
+        z = infer(self.net, self.weights, x, y, self.options).z
+        of_mean = weight_gradient(self.net, self.weights, z, x, y)
+        return of_mean.map(lambda gradient: self.batch_size * gradient)

@@ -16,7 +16,6 @@ as long as these inequalities hold, and leaves it to the side on which the energ
 is reported is the subgradient of least norm: zero for resting activities.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -25,19 +24,10 @@ from torch import Tensor
 from deepcredit.nets.activations import activate, derivative, second_derivative
 from deepcredit.nets.mlp import MLP, Weights, feedforward
 from deepcredit.nets.names import ActFn
+from deepcredit.rules.options import NewtonInference
 
-
-@dataclass(frozen=True)
-class NewtonOptions:
-    r"""When to stop: at $\|\partial F/\partial z\| \le$ `tolerance` (with the 1/B), or after `max_products` products.
-
-    A product is one pass down and up the network, as in one step of gradient descent. `forcing` is the residual,
-    relative to the gradient, at which conjugate gradients end.
-    """
-
-    tolerance: float = 1e-6
-    max_products: int = 2000
-    forcing: float = 0.1
+#: residual, relative to the gradient, at which the conjugate gradients of a Newton step end
+FORCING = 0.1
 
 
 class Found(NamedTuple):
@@ -116,7 +106,7 @@ class Energy:
         return straight, back
 
 
-def find_equilibrium(net: MLP, weights: Weights, x: Tensor, y: Tensor, options: NewtonOptions) -> Found:
+def find_equilibrium(net: MLP, weights: Weights, x: Tensor, y: Tensor, options: NewtonInference) -> Found:
     """Equilibrium from the feed-forward values, for `x` [B, D], `y` [B, K] and `weights` of a single member."""
     energy = Energy(net, weights, x, y)
     point = energy.at(feedforward(net, weights, x)[0][0])
@@ -128,7 +118,7 @@ def find_equilibrium(net: MLP, weights: Weights, x: Tensor, y: Tensor, options: 
         if point.moving is not None:
             point, taken = _gradient_step(energy, point)
             products += taken
-        direction, taken = _newton_direction(energy, point, options)
+        direction, taken = _newton_direction(energy, point)
         point, tried = _descend(energy, point, direction)
         products += taken + tried
 
@@ -142,11 +132,11 @@ def _gradient_step(energy: Energy, point: _Point) -> tuple[_Point, int]:
     return new, 1 + tried
 
 
-def _newton_direction(energy: Energy, point: _Point, options: NewtonOptions) -> tuple[Tensor, int]:
+def _newton_direction(energy: Energy, point: _Point) -> tuple[Tensor, int]:
     """δ of every sample by conjugate gradients, and the number of products that took."""
     residual = -point.gradient if point.moving is None else -point.gradient * point.moving
     squared = _dot(residual, residual)
-    goal = options.forcing**2 * squared
+    goal = FORCING**2 * squared
     going = squared > 0
     delta, direction = torch.zeros_like(residual), residual.clone()
     taken = 0

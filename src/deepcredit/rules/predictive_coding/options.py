@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from deepcredit.nets.names import Algorithm
+from deepcredit.rules.options import SteppedInference
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Inference:
 
     steps: int
     learning_rate: float | tuple[float, ...]
-    algorithm: Algorithm = Algorithm.gd
-    activity_decay: float | tuple[float, ...] = 0.0
+    algorithm: Algorithm = SteppedInference.algorithm
+    activity_decay: float | tuple[float, ...] = SteppedInference.activity_decay
     tolerance: float | None = None
     front: bool = True
 

@@ -8,18 +8,13 @@ matrix takes the step W_l ← W_l − η Σ_batch e_lᵀ x_{l−1} (Song et al. 
 Bengio 2014 for the rule).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-
-def states(layers: Sequence[Tensor], x: Tensor) -> list[Tensor]:
-    """Feed-forward values x_0 … x_L for the input x [E, B, in]."""
-    values = [x]
-    for weight in layers:
-        values.append(values[-1] @ weight.mT)
-    return values
+from deepcredit.nets.mlp import MLP, Weights
+from deepcredit.rules.linear import states
 
 
 def errors(layers: Sequence[Tensor], values: Sequence[Tensor], y: Tensor) -> list[Tensor]:
@@ -55,3 +50,22 @@ def condition_number(layers: Sequence[Tensor]) -> Tensor:
     if len(layers) == 1:
         return layers[0].new_ones(len(layers[0]), dtype=torch.float64)
     return torch.linalg.cond(torch.stack(list(layers[1:])).double()).amax(0)
+
+
+class Learner:
+    """The step of a stack of linear networks without biases: a `Learner` of one step, from one sample (B = 1)."""
+
+    def __init__(self, net: MLP, weights: Weights, batch_size: int, options: None = None) -> None:  # noqa: ARG002
+        self.layers = weights.layers()
+        self.observed: Mapping[str, Tensor] = {}
+
+    def learn(self, x: Tensor, y: Tensor) -> Weights:
+        """What a step of learning rate 1 subtracts, for `x` [E, 1, D] and `y` [E, 1, K].
+
+        Leaves in `observed` the `overshoot` of a step of learning rate 1, and the `condition_number`.
+        """
+        self.observed = {
+            "overshoot": overshoot(self.layers, x, y),
+            "condition_number": condition_number(self.layers),
+        }
+        return Weights.from_layers(direction(self.layers, x, y))

@@ -14,12 +14,15 @@ Both steps of an iteration start from the state at its beginning.
 Shapes: B batch, N width, K output, H = L − 1 hidden layers; `x_HBN[l − 1]` is x_l.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from deepcredit.nets.affine import Affine, truncated_normal
+from deepcredit.nets import affine
+from deepcredit.nets.affine import Affine, Draws, Errors, truncated_normal
+from deepcredit.rules.target_propagation.options import InverseOptions
 
 #: beyond this the exponential function leaves the range of float32, and a sigmoid has long saturated
 LARGEST = 80.0
@@ -33,10 +36,10 @@ class Inverses:
     bias: Tensor  # [H-1, 1, N]
 
 
-def initialise(n_hidden: int, width: int, weight_std: float, bias: float, generator: torch.Generator) -> Inverses:
+def initialise(n_hidden: int, width: int, draws: Draws) -> Inverses:
     """Inverses with truncated normal weights and constant biases."""
-    weight = truncated_normal((n_hidden - 1, width, width), weight_std, generator)
-    return Inverses(weight, torch.full((n_hidden - 1, 1, width), bias))
+    weight = truncated_normal((n_hidden - 1, width, width), draws.weight_std, draws.generator)
+    return Inverses(weight, torch.full((n_hidden - 1, 1, width), draws.bias))
 
 
 def noise_std(iteration: int) -> float:
@@ -91,3 +94,35 @@ def train_inverses(inverses: Inverses, x_HBN: Tensor, lr: float, std: float, gen
     inverses.weight.baddbmm_(gradient.mT, hidden, alpha=-lr)
     inverses.bias.sub_(gradient.sum(1, keepdim=True), alpha=lr)
     return losses
+
+
+class Learner:
+    """Learns targets and inverses beside a network: a `Learner` of deep affine networks."""
+
+    def __init__(
+        self,
+        net: Affine,
+        batch_size: int,
+        options: InverseOptions,
+        draws: Draws,
+        loss_gradient: Callable[[Tensor, Tensor], Tensor],
+    ) -> None:
+        self.net, self.options, self.generator, self.loss_gradient = net, options, draws.generator, loss_gradient
+        self.x_HBN, self.error_HBN = affine.buffers(net, batch_size)
+        self.inverses = initialise(len(self.x_HBN), self.x_HBN.shape[2], draws)
+        self.iteration = 0
+        self.observed: Mapping[str, Tensor] = {}
+
+    def learn(self, x: Tensor, y: Tensor) -> Errors:
+        """Errors for `x` [B, D] and `y` [B, K], by which every layer descends on its own layer loss.
+
+        The inverses take their step here. Leaves `layer_loss` [H] and `inverse_loss` [H − 1] in `observed`.
+        """
+        top_BK = self.loss_gradient(affine.forward(self.net, x, self.x_HBN), y)
+        options, error_HBN = self.options, self.error_HBN
+        top_error_BK = target_errors(self.net, self.inverses, self.x_HBN, top_BK, options.target_lr, error_HBN)
+        layer_loss, std = layer_losses(error_HBN), noise_std(self.iteration)
+        inverse_loss = train_inverses(self.inverses, self.x_HBN, options.inverse_lr, std, self.generator)
+        self.observed = {"layer_loss": layer_loss, "inverse_loss": inverse_loss}
+        self.iteration += 1
+        return Errors(self.x_HBN, *layer_gradients(error_HBN, top_error_BK))

@@ -1,4 +1,4 @@
-r"""Target propagation and backpropagation side by side in a deep linear network, from the input to the output.
+r"""Target propagation in a deep linear network, from the input to the output.
 
 Shapes: E members, L weight matrices, B batch. Layers are a list W_1 … W_L of [E, out, in];
 states are a list x_0 … x_L of [E, B, width of the layer]. The loss is ½ Σ (x_L − y)².
@@ -9,20 +9,14 @@ $W^+$. Both rules take the step $W_l ← W_l − η Σ_{batch} e_l x_{l−1}^T$;
 and ∂L/∂x_l for backpropagation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from deepcredit.rules.linear import states
 from deepcredit.rules.target_propagation import exact
-
-
-def output_gradients(layers: Sequence[Tensor], values: Sequence[Tensor], y: Tensor) -> list[Tensor]:
-    """∂L/∂x_0 … ∂L/∂x_L: the output's error x_L − y, carried down by the transposed weights."""
-    gradients = [values[-1] - y]
-    for weight in reversed(layers):
-        gradients.append(gradients[-1] @ weight)
-    return gradients[::-1]
+from deepcredit.rules.target_propagation.options import TargetOptions
 
 
 def target_errors(layers: Sequence[Tensor], values: Sequence[Tensor], y: Tensor, target_lr: float) -> list[Tensor]:
@@ -32,6 +26,14 @@ def target_errors(layers: Sequence[Tensor], values: Sequence[Tensor], y: Tensor,
     return [errors[0] @ torch.linalg.pinv(layers[0].mT), *errors]
 
 
-def updates(errors: Sequence[Tensor], values: Sequence[Tensor], lr: float) -> list[Tensor]:
-    """What is added to W_1 … W_L: −η Σ_batch e_l x_{l−1}ᵀ, from the errors e_0 … e_L, of which e_0 moves nothing."""
-    return [-lr * error.mT @ below for error, below in zip(errors[1:], values, strict=False)]
+class Learner:
+    """A `Learner` of one network's layers."""
+
+    observed: Mapping[str, Tensor] = {}
+
+    def __init__(self, layers: Sequence[Tensor], options: TargetOptions) -> None:
+        self.layers, self.target_lr = layers, options.target_lr
+
+    def learn(self, x: Tensor, y: Tensor) -> list[Tensor]:
+        """x_0 − t_0 … x_L − t_L for `x` [1, B, D] and `y` [1, B, K]."""
+        return target_errors(self.layers, states(self.layers, x), y, self.target_lr)

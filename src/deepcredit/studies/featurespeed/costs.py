@@ -17,5 +17,5 @@ def feature_speed_depth(config: FeatureSpeedDepth) -> Cost:
 
 def _residual(config: FeatureSpeed | FeatureSpeedDepth, layers: int) -> float:
     # two weights are drawn for every pass over them
-    members = len(config.model.branch_scale) * len(config.rule.updated)
+    members = len(config.model.branch_scale) * len(config.optimizer.updated)
     return len(config.seed) * layers * config.model.width**2 * (8e-9 + 4e-10 * members)

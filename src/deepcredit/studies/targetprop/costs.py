@@ -1,18 +1,21 @@
 """What this study's kinds of experiment cost. Imports no torch."""
 
-from deepcredit.nets.names import IMAGE_SIZE
+from deepcredit.nets.names import IMAGE_SIZE, N_CLASSES, ActFn
 from deepcredit.plan.cost import Cost
-from deepcredit.studies.targetprop.schemas.tp_learned_inverse import TpDataset, TpLearnedInverse, TpLearnedRule
+from deepcredit.rules.costs import Batch
+from deepcredit.rules.rule import RULES, options_of
+from deepcredit.studies.targetprop.schemas.tp_learned_inverse import TpDataset, TpLearnedInverse
 from deepcredit.studies.targetprop.schemas.tp_linear import TpLinear
 
 
 def tp_learned_inverse(config: TpLearnedInverse) -> Cost:
     """Iterations, one seed after the other."""
-    n_inputs = IMAGE_SIZE if config.data.dataset is TpDataset.mnist else 2
+    n_inputs, n_outputs = (IMAGE_SIZE, N_CLASSES) if config.data.dataset is TpDataset.mnist else (2, 2)
     width, n_layers = config.model.width, config.model.num_layers
+    batch = Batch(n_inputs, width, n_layers - 1, n_outputs, ActFn.linear, config.data.batch_size)
     a_pass = config.data.batch_size * (n_inputs * width + (n_layers - 2) * width**2)
-    calls = 3.7e-4 if config.rule.rule is TpLearnedRule.BP else 1e-3
-    return Cost(len(config.seed) * config.optimizer.n_steps * (calls + 7.5e-11 * a_pass))
+    learning = RULES[config.rule].implements["affine"].batch_cost(batch, options_of(config, config.rule))
+    return Cost(len(config.seed) * config.optimizer.n_steps * (learning.seconds + 7.5e-11 * a_pass))
 
 
 def tp_linear(config: TpLinear) -> Cost:  # noqa: ARG001 - networks of two units a layer

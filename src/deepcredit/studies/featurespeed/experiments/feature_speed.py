@@ -11,9 +11,9 @@ import xarray as xr
 from torch import Tensor
 
 from deepcredit.nets import resnet
+from deepcredit.studies.featurespeed.observables import Observables, formula, observe
 from deepcredit.studies.featurespeed.schemas.feature_speed import FeatureSpeed, ResNet, branch_scale
 from deepcredit.studies.featurespeed.schemas.feature_speed_depth import ResNetsByDepth
-from deepcredit.theory.feature_speed import Observables, formula, observe
 
 # A matrix product of a multiple of eight rows gives each row the same bits whatever the others are; fewer rows, or an
 # odd number, may take another path through the linear algebra library.
@@ -28,7 +28,7 @@ def run(config: FeatureSpeed) -> xr.Dataset:
     dims = ("seed", "updated", "branch_scale", "layer")
     arrays = {name: _stack(observed, name) for name in Observables._fields} | {"formula": _formulas(observed)}
     coordinates = {
-        "updated": [u.value for u in config.rule.updated],
+        "updated": [u.value for u in config.optimizer.updated],
         "seed": config.seed,
         "branch_scale": model.branch_scale,
         "layer": np.arange(1, model.num_layers),
@@ -55,7 +55,7 @@ def _observe_seed(config: FeatureSpeed, seed: int, beta: Sequence[float]) -> lis
     model = config.model
     x, y = draw_sample(generator, model)
     weights = resnet.initialise(generator, model.num_layers, model.width, model.input_size, model.output_size)
-    return observe(weights, padded(beta), x, y, config.rule.updated, config.optimizer.lr)
+    return observe(weights, padded(beta), x, y, config.optimizer.updated, config.optimizer.lr)
 
 
 def _stack(observed: list[list[Observables]], name: str) -> np.ndarray:

@@ -6,9 +6,9 @@ import xarray as xr
 
 from deepcredit.nets import resnet
 from deepcredit.studies.featurespeed.experiments.feature_speed import draw_sample, padded
+from deepcredit.studies.featurespeed.observables import output_angle
 from deepcredit.studies.featurespeed.schemas.feature_speed import branch_scale
 from deepcredit.studies.featurespeed.schemas.feature_speed_depth import FeatureSpeedDepth
-from deepcredit.theory.feature_speed import output_angle
 
 
 def run(config: FeatureSpeedDepth) -> xr.Dataset:
@@ -22,7 +22,7 @@ def run(config: FeatureSpeedDepth) -> xr.Dataset:
             "angle": (("seed", "num_layers", "updated", "branch_scale"), angles),
         },
         {
-            "updated": [u.value for u in config.rule.updated],
+            "updated": [u.value for u in config.optimizer.updated],
             "seed": config.seed,
             "num_layers": model.num_layers,
             "branch_scale": model.branch_scale,
@@ -41,5 +41,5 @@ def _angles(config: FeatureSpeedDepth, seed: int, depth: int) -> np.ndarray:
     x, y = draw_sample(torch.Generator().manual_seed(seed), model)
     weights = resnet.initialise(network_generator(seed, depth), depth, model.width, model.input_size, model.output_size)
     beta = [branch_scale(text, depth) for text in model.branch_scale]
-    angles = output_angle(weights, padded(beta), x, y, config.rule.updated, config.optimizer.lr)
+    angles = output_angle(weights, padded(beta), x, y, config.optimizer.updated, config.optimizer.lr)
     return torch.stack(angles)[:, : len(beta)].numpy()

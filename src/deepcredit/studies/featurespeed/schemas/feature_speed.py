@@ -2,11 +2,19 @@
 
 import re
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import UserError, check
-from deepcredit.nets.names import Updated
+
+
+class Updated(Enum):
+    """Which matrices of a residual block take the step: V_k alone, or W_k and V_k (V's gradient short of its β)."""
+
+    branch_out = "branch_out"
+    both = "both"
+
 
 _BRANCH_SCALE = re.compile(r"(?P<factor>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)(?P<by>/L|/sqrtL)?")
 _DEPTH_POWER = {None: 0.0, "/sqrtL": 0.5, "/L": 1.0}
@@ -54,22 +62,17 @@ def check_sizes(width: int, input_size: int, output_size: int) -> None:
 
 @dataclass
 class Steps:
-    """Which steps are taken; each starts from the same network."""
+    """Which steps are taken, each from the same network.
+
+    `lr` is η: a matrix moves by η G / (‖G‖² L) along its gradient G.
+    """
 
     updated: list[Updated] = field(default_factory=lambda: [Updated.branch_out, Updated.both])
-
-    def __post_init__(self) -> None:
-        unique = len(set(self.updated)) == len(self.updated) > 0
-        check(unique, "rule.updated", [u.value for u in self.updated], "a non-empty list without repetitions")
-
-
-@dataclass
-class StepSize:
-    """η: a matrix moves by η G / (‖G‖² L) along its gradient G."""
-
     lr: float = 0.001
 
     def __post_init__(self) -> None:
+        unique = len(set(self.updated)) == len(self.updated) > 0
+        check(unique, "optimizer.updated", [u.value for u in self.updated], "a non-empty list without repetitions")
         check(self.lr > 0, "optimizer.lr", self.lr, "a positive number")
 
 
@@ -93,5 +96,4 @@ class FeatureSpeed(Experiment):
 
     kind: str = "feature_speed"
     model: ResNet = field(default_factory=ResNet)
-    rule: Steps = field(default_factory=Steps)
-    optimizer: StepSize = field(default_factory=StepSize)
+    optimizer: Steps = field(default_factory=Steps)

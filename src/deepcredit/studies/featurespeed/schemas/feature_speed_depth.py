@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
-from deepcredit.studies.featurespeed.schemas.feature_speed import Steps, StepSize, check_branch_scales, check_sizes
+from deepcredit.studies.featurespeed.schemas.feature_speed import Steps, check_branch_scales, check_sizes
 
 
 @dataclass
@@ -42,5 +42,4 @@ class FeatureSpeedDepth(Experiment):
 
     kind: str = "feature_speed_depth"
     model: ResNetsByDepth = field(default_factory=ResNetsByDepth)
-    rule: Steps = field(default_factory=Steps)
-    optimizer: StepSize = field(default_factory=StepSize)
+    optimizer: Steps = field(default_factory=Steps)

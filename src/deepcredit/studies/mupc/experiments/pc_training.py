@@ -1,10 +1,10 @@
-"""Train networks on images by predictive coding or backpropagation (groups `mupc`, figures of training).
+"""Train networks on images by a learning rule (groups `mupc`, figures of training).
 
 One cell is one network shape on one data set. The `Dataset` that `run` returns:
 
 dimensions and coordinates
-    seed, weight_lr, activity_lr, activity_decay : the members; each of at least length 1 (backpropagation has no
-        activities to infer: `activity_lr` and `activity_decay` are as configured, of length 1)
+    seed, weight_lr, activity_lr, activity_decay : the members; each of at least length 1 (a rule that infers no
+        activities has `activity_lr` and `activity_decay` as configured, of length 1)
     step             : 1 … S, training steps taken when the batch has been learned
     test_step        : steps taken at each test (multiples of `data.test_every`)
     condition_step   : 0 (initialisation) and `test_step`
@@ -34,7 +34,7 @@ from deepcredit.data.mnist import N_CLASSES
 from deepcredit.nets.init import training_gain
 from deepcredit.nets.mlp import MLP
 from deepcredit.nets.names import IMAGE_SIZE
-from deepcredit.rules.predictive_coding.energy import Penalties
+from deepcredit.rules.penalties import Penalties
 from deepcredit.studies.mupc.schemas.pc_training import MEMBERS, PcTraining
 from deepcredit.training.fit import Options, Records, free_memory, train
 from deepcredit.training.images import ImageData
@@ -68,8 +68,6 @@ def recipe(config: PcTraining) -> Recipe:
         gain=training_gain(model.act_fn, model.init),
         rule=config.rule,
         batch_size=config.data.batch_size,
-        algorithm=config.inference.algorithm,
-        steps=config.max_t,
         penalties=Penalties(config.optimizer.weight_decay, config.optimizer.spectral_penalty),
     )
 
@@ -81,7 +79,7 @@ def _axes(config: PcTraining) -> tuple[list[int], list[float], list[float], list
 
 def members(config: PcTraining) -> list[Member]:
     """All combinations of the cell's seeds, rates and decays, the last axis fastest."""
-    return [Member(*values) for values in itertools.product(*_axes(config))]
+    return [Member(*own) for own in itertools.product(config.seed, config.optimizer.lr, config.member_options)]
 
 
 def _device(accelerator: Accelerator) -> torch.device:

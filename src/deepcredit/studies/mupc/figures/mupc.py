@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 
 from deepcredit.config.figure import Claim
 from deepcredit.figures.base import Data, Measured, NotTestable
-from deepcredit.figures.style import COLUMN, PAGE, RULE_COLORS
+from deepcredit.figures.style import COLUMN, PAGE
+from deepcredit.rules.rule import RULES
 from deepcredit.studies.mupc.figures.training_curves import (
     ACCURACY,
     BATCHES_PER_EPOCH,
@@ -127,8 +128,14 @@ def _outer_labels(axes: Sequence[Axes], columns: int, options: Options) -> None:
 
 # --- predictive coding beside μPC and backpropagation -------------------------------------------------------------
 
-LINESTYLES: dict[str, Any] = {"μPC": "-", "PC": "--", "BP": "--"}
-MARKERS = {"μPC": "o", "PC": "s", "BP": ""}
+_PC, _BP = RULES["pc"], RULES["bp"]
+
+#: what is compared, by its name in the legend: predictive coding in two parameterisations, and backpropagation
+LOOKS = {
+    "μPC": Look("#0072B2", "μPC", _PC.linestyle, "o", 2.0),
+    _PC.label: Look(_PC.color, _PC.label, "--", "s", 2.0),
+    _BP.label: Look(_BP.color, _BP.label, _BP.linestyle, "", 3.0),
+}
 
 
 def mupc_vs_pc(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
@@ -152,25 +159,20 @@ def mupc_vs_pc(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
 
 def _rules_panel(ax: Axes, data: Data, act_fn: str, colors: Mapping[int, Any], options: Options) -> pd.DataFrame:
     tables = []
-    for rule, role in (("PC", "pc"), ("μPC", "mupc"), ("BP", "bp")):
+    for rule, role in ((_PC.label, "pc"), ("μPC", "mupc"), (_BP.label, "bp")):
         for depth in values_of(data[role], "n_hidden", act_fn=act_fn):
             runs, _ = chosen(pick(data[role], act_fn=act_fn, n_hidden=depth), {"act_fn": act_fn}, options)
-            look = replace(rule_look(rule), color="black" if rule == "BP" else colors[depth])
+            look = LOOKS[rule] if role == "bp" else replace(LOOKS[rule], color=colors[depth])
             tables.append(draw_runs(ax, runs, look).assign(rule=rule, act_fn=act_fn, n_hidden=depth))
     ax.set_title(act_fn)
     accuracy_axis(ax)
     return pd.concat(tables)
 
 
-def rule_look(rule: str) -> Look:
-    """How curves of a rule are drawn in all figures that compare rules."""
-    return Look(RULE_COLORS[rule], rule, LINESTYLES[rule], MARKERS[rule], 3.0 if rule == "BP" else 2.0)
-
-
 def _rules_legend(data: Data, colors: Mapping[int, Any], table: pd.DataFrame) -> list[Line2D]:
     deepest = values_of(data["bp"], "n_hidden")
-    rules = [replace(rule_look(rule), color="0.4") for rule in ("μPC", "PC")]
-    bp = replace(rule_look("BP"), label="BP, " + ", ".join(symbol("n_hidden", depth) for depth in deepest))
+    rules = [replace(LOOKS[rule], color="0.4") for rule in ("μPC", _PC.label)]
+    bp = replace(LOOKS[_BP.label], label=f"{_BP.label}, " + ", ".join(symbol("n_hidden", depth) for depth in deepest))
     depths = [Look(color, symbol("n_hidden", depth), marker="") for depth, color in colors.items()]
     return [*map(line_handle, [*depths, *rules, bp]), *stop_handles(table)]
 
@@ -183,12 +185,12 @@ def rules_at_depth(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
     for ax, panel in zip(axes, panels, strict=True):
         for rule, role in panel["roles"].items():
             runs, _ = chosen(pick(data[role], **panel["where"]), panel["where"], options)
-            tables.append(draw_runs(ax, runs, rule_look(rule), per=_per(panel)).assign(rule=rule, panel=panel["title"]))
+            tables.append(draw_runs(ax, runs, LOOKS[rule], per=_per(panel)).assign(rule=rule, panel=panel["title"]))
         ax.set(title=panel["title"], xlabel="epoch" if panel.get("epochs") else ITERATIONS)
         accuracy_axis(ax)
     axes[0].set_ylabel(ACCURACY)
     table = pd.concat(tables, ignore_index=True)
-    handles = [line_handle(rule_look(rule)) for rule in panels[0]["roles"]] + stop_handles(table)
+    handles = [line_handle(LOOKS[rule]) for rule in panels[0]["roles"]] + stop_handles(table)
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     scale_note(figure, [cell for cells in data.values() for cell in cells])
     return figure, table

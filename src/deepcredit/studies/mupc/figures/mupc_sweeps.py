@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from deepcredit.figures.base import Data
-from deepcredit.figures.style import PAGE, RULE_COLORS
+from deepcredit.figures.style import PAGE
+from deepcredit.rules.rule import RULES
 from deepcredit.studies.mupc.figures.training_curves import (
     ACCURACY,
     DATASET_NAMES,
@@ -198,7 +199,7 @@ def _decay_panel(ax: Axes, panel: xr.Dataset) -> pd.DataFrame:
     panel = panel.sortby("activity_decay", ascending=False)
     mean, deviation = over_seeds(panel.best_test_accuracy)
     at = np.arange(panel.sizes["activity_decay"])
-    ax.errorbar(at, mean, deviation, color=RULE_COLORS["PC"], marker="o", capsize=2, elinewidth=1)
+    ax.errorbar(at, mean, deviation, color=RULES["pc"].color, marker="o", capsize=2, elinewidth=1)
     halted = panel.stopped.any("seed").values & mean.notnull().values
     if halted.any():
         ax.plot(at[halted], mean.values[halted], zorder=4, **HALTED)

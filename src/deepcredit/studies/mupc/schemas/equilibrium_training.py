@@ -6,6 +6,7 @@ from typing import ClassVar
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
 from deepcredit.nets.names import ActFn, Dataset, Init, Parameterisation
+from deepcredit.rules.options import NewtonInference
 
 
 @dataclass
@@ -23,18 +24,6 @@ class EquilibriumModel:
         check(self.n_hidden >= 1, "model.n_hidden", self.n_hidden, "a whole number of at least 1")
         distinct = len(self.width) > 0 and len(set(self.width)) == len(self.width) and min(self.width) >= 1
         check(distinct, "model.width", self.width, "a list of distinct whole numbers of at least 1")
-
-
-@dataclass
-class EquilibriumInference:
-    """How networks that are not linear find their equilibrium: to this norm of ∂F/∂z, or this many products."""
-
-    tolerance: float = 1e-6
-    max_products: int = 5000
-
-    def __post_init__(self) -> None:
-        check(self.tolerance > 0, "inference.tolerance", self.tolerance, "a positive number")
-        check(self.max_products >= 1, "inference.max_products", self.max_products, "a whole number of at least 1")
 
 
 @dataclass
@@ -78,7 +67,8 @@ class EquilibriumTraining(Experiment):
 
     kind: str = "equilibrium_training"
     model: EquilibriumModel = field(default_factory=EquilibriumModel)
-    inference: EquilibriumInference = field(default_factory=EquilibriumInference)
+    #: how networks that are not linear find their equilibrium
+    inference: NewtonInference = field(default_factory=NewtonInference)
     optimizer: EquilibriumOptimizer = field(default_factory=EquilibriumOptimizer)
     data: EquilibriumData = field(default_factory=EquilibriumData)
 

@@ -1,37 +1,23 @@
-"""Schema of training on images by predictive coding or backpropagation. Imports no torch.
+"""Schema of training on images by a learning rule. Imports no torch.
 
 Learning rates and activity decays are members: a number, or a list of them.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
-from deepcredit.nets.names import ActFn, Algorithm, Dataset, Init, Parameterisation, Rule
-
-#: `inference.max_t` that stands for as many steps as there are hidden layers
-AS_DEEP = "n_hidden"
+from deepcredit.core.registry import named, options_section
+from deepcredit.nets.names import ActFn, Dataset, Init, Parameterisation
+from deepcredit.rules.options import SteppedInference, is_number, numbers
+from deepcredit.rules.rule import RULES, options_of, settle_options
 
 #: images to learn from in each of the data sets
 N_TRAIN = 60_000
 N_TEST = 10_000
 
 MEMBERS = ("seed", "weight_lr", "activity_lr", "activity_decay")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _numbers(key: str, value: Any, least: float, allowed: str) -> list[float]:
-    """`value` as a list of different numbers of at least `least`; a single number is a list of one."""
-    values = list(value) if isinstance(value, list | tuple) else [value]
-    allowed = f"{allowed}, or a list of such, each once"
-    check(len(values) > 0 and all(_is_number(v) and v >= least for v in values), key, value, allowed)
-    check(len(set(values)) == len(values), key, value, allowed)
-    return [float(v) for v in values]
 
 
 def _at_least(section: Any, name: str, least: int, *keys: str) -> None:
@@ -56,24 +42,6 @@ class Model:
 
 
 @dataclass
-class Inference:
-    """Inference of predictive coding. `max_t` is T, or `n_hidden` for as many steps as hidden layers."""
-
-    lr: Any = 0.5
-    algorithm: Algorithm = Algorithm.gd
-    max_t: Any = AS_DEEP
-    activity_decay: Any = 0.0
-
-    def __post_init__(self) -> None:
-        self.lr = _numbers("inference.lr", self.lr, 0.0, "a number of at least 0")
-        self.activity_decay = _numbers("inference.activity_decay", self.activity_decay, 0.0, "a number of at least 0")
-        whole = isinstance(self.max_t, int) and not isinstance(self.max_t, bool) and self.max_t >= 0
-        check(
-            whole or self.max_t == AS_DEEP, "inference.max_t", self.max_t, f"a whole number of at least 0, or {AS_DEEP}"
-        )
-
-
-@dataclass
 class Optimizer:
     """Adam on the weights. The penalties are terms of the energy of predictive coding."""
 
@@ -82,10 +50,10 @@ class Optimizer:
     spectral_penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        self.lr = _numbers("optimizer.lr", self.lr, 0.0, "a number of at least 0")
+        self.lr = numbers("optimizer.lr", self.lr)
         for key in ("weight_decay", "spectral_penalty"):
             value = getattr(self, key)
-            check(_is_number(value) and value >= 0, f"optimizer.{key}", value, "a number of at least 0")
+            check(is_number(value) and value >= 0, f"optimizer.{key}", value, "a number of at least 0")
 
 
 @dataclass
@@ -152,28 +120,40 @@ class PcTraining(Experiment):
 
     kind: str = "pc_training"
     model: Model = field(default_factory=Model)
-    rule: Rule = Rule.pc
-    inference: Inference = field(default_factory=Inference)
+    rule: str = named(RULES, "pc", need="mlp")
+    #: the rule's own options; those of predictive coding are `inference`
+    rule_options: dict[str, Any] = options_section()
+    inference: SteppedInference = field(default_factory=SteppedInference)
     optimizer: Optimizer = field(default_factory=Optimizer)
     data: Data = field(default_factory=Data)
     record: Record = field(default_factory=Record)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rule is Rule.bp:
-            self._check_backpropagation()
+        settle_options(self)
+        if self.options is not self.inference:
+            self._check_no_inference()
+        if self.record.condition_number:
+            observed = "condition_number" in RULES[self.rule].implements["mlp"].observes
+            check(observed, "record.condition_number", True, f"false with rule={self.rule}")
 
-    def _check_backpropagation(self) -> None:
-        """Refuse what backpropagation has no use for."""
-        inference = self.inference
-        check(len(inference.lr) == 1, "inference.lr", inference.lr, "one number, since rule=bp infers nothing")
-        check(inference.activity_decay == [0.0], "inference.activity_decay", inference.activity_decay, "0 with rule=bp")
+    def _check_no_inference(self) -> None:
+        """Refuse what a rule that infers nothing has no use for."""
+        inference, rule = self.inference, self.rule
+        check(len(inference.lr) == 1, "inference.lr", inference.lr, f"one number, since rule={rule} infers nothing")
+        decay = inference.activity_decay
+        check(decay == [0.0], "inference.activity_decay", decay, f"0 with rule={rule}")
         for key in ("weight_decay", "spectral_penalty"):
             value = getattr(self.optimizer, key)
-            check(value == 0, f"optimizer.{key}", value, "0 with rule=bp, since it is a term of the energy")
-        check(not self.record.condition_number, "record.condition_number", True, "false with rule=bp")
+            check(value == 0, f"optimizer.{key}", value, f"0 with rule={rule}, since it is a term of the energy")
 
     @property
-    def max_t(self) -> int:
-        """T, the number of inference steps."""
-        return self.model.n_hidden if self.inference.max_t == AS_DEEP else self.inference.max_t
+    def options(self) -> Any:
+        """Of the rule; `inference` itself where that is what it is told."""
+        return options_of(self, self.rule)
+
+    @property
+    def member_options(self) -> list[Any]:
+        """Options of the rule for each pair of an activity learning rate and an activity decay, the decay fastest."""
+        options = self.options
+        return options.members() if options is self.inference else [options]

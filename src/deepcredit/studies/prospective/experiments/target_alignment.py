@@ -6,7 +6,8 @@ The networks of all seeds are one stack; a member's numbers are the same whichev
 """
 
 import math
-from collections.abc import Callable
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +17,8 @@ from torch import Generator, Tensor, nn
 
 from deepcredit.nets.mlp import MLP, Weights, feedforward
 from deepcredit.nets.names import ActFn, Init
-from deepcredit.rules import backprop
-from deepcredit.rules.predictive_coding import halving
-from deepcredit.rules.predictive_coding.energy import weight_gradient
-from deepcredit.rules.target_propagation import exact
-from deepcredit.studies.prospective.schemas.target_alignment import AlignmentModel, Rule, TargetAlignment
+from deepcredit.rules.rule import RULES, options_of
+from deepcredit.studies.prospective.schemas.target_alignment import AlignmentModel, TargetAlignment
 from deepcredit.theory.alignment import target_alignment
 
 
@@ -35,10 +33,10 @@ class Task(NamedTuple):
 
 def run(config: TargetAlignment) -> xr.Dataset:
     """Alignment of one step of every rule, for every activation function, weight learning rate and seed."""
-    alignment = [
-        [_alignments(task, direction, config.optimizer.lr) for task in _tasks(config)] for direction in _rules(config)
-    ]
-    overshoot, condition_number = _conditioning(config)
+    tasks, rates = _tasks(config), config.optimizer.lr
+    steps = [[_step(config, name, task) for task in tasks] for name in config.rule]
+    alignment = [[_alignments(task, of.weights, rates) for task, of in zip(tasks, s, strict=True)] for s in steps]
+    overshoot, condition_number = _conditioning(config, [of.observed for of, *_ in steps])
     return xr.Dataset(
         {
             "target_alignment": (("rule", "act_fn", "weight_lr", "seed"), np.array(alignment)),
@@ -46,7 +44,7 @@ def run(config: TargetAlignment) -> xr.Dataset:
             "condition_number": (("seed",), condition_number),
         },
         coords={
-            "rule": [rule.value for rule in config.rule.name],
+            "rule": config.rule,
             "act_fn": [act_fn.value for act_fn in config.model.act_fn],
             "weight_lr": config.optimizer.lr,
             "seed": config.seed,
@@ -99,36 +97,21 @@ _INIT: dict[Init, Callable[[Tensor, float, Generator], Tensor]] = {
 
 # --- one step -----------------------------------------------------------------------------------------------------
 
-#: what a step of learning rate 1 subtracts from the weights, summed over the batch
-Direction = Callable[[Task], Weights]
+
+class Step(NamedTuple):
+    """What a step of learning rate 1 subtracts from the weights, and what was observed of the rule."""
+
+    weights: Weights
+    observed: Mapping[str, Tensor]
 
 
-def _rules(config: TargetAlignment) -> list[Direction]:
-    options = halving.Halving(config.inference.lr, config.inference.n_steps)
-    directions: dict[Rule, Direction] = {
-        Rule.BP: backprop_direction,
-        Rule.PC: lambda task: predictive_coding_direction(task, options),
-        Rule.TP: lambda task: Weights.from_layers(exact.direction(task.weights.layers(), task.x, task.y)),
-    }
-    return [directions[rule] for rule in config.rule.name]
+def _step(config: TargetAlignment, rule: str, task: Task) -> Step:
+    learner = RULES[rule].learner("direction")(task.net, task.weights, config.data.batch_size, options_of(config, rule))
+    return Step(learner.learn(task.x, task.y), learner.observed)
 
 
-def backprop_direction(task: Task) -> Weights:
-    """Gradient of ½ Σ (output − target)²."""
-    batch_size = task.x.shape[1]
-    return backprop.gradient(*task).map(lambda gradient: batch_size * gradient)
-
-
-def predictive_coding_direction(task: Task, options: halving.Halving) -> Weights:
-    """Gradient of the summed energy at the inferred activities."""
-    net, weights, x, y = task
-    z = halving.infer(net, weights, x, y, options).z
-    return weight_gradient(net, weights, z, x, y).map(lambda gradient: x.shape[1] * gradient)
-
-
-def _alignments(task: Task, direction: Direction, rates: list[float]) -> list[np.ndarray]:
+def _alignments(task: Task, step: Weights, rates: list[float]) -> list[np.ndarray]:
     """Alignment of a step with each learning rate, [E] each."""
-    step = direction(task)
     return [_alignment(task, step, lr).numpy() for lr in rates]
 
 
@@ -138,11 +121,9 @@ def _alignment(task: Task, step: Weights, lr: float) -> Tensor:
     return target_alignment(feedforward(net, weights, x)[1], feedforward(net, moved, x)[1], y)
 
 
-def _conditioning(config: TargetAlignment) -> tuple[np.ndarray, np.ndarray]:
-    """`overshoot` [weight_lr, seed] and `condition_number` [seed] of target propagation, NaN where it does not run."""
-    n_rates, n_seeds = len(config.optimizer.lr), len(config.seed)
-    if Rule.TP not in config.rule.name:
-        return np.full((n_rates, n_seeds), np.nan), np.full(n_seeds, np.nan)
-    _, weights, x, y = _task(config, ActFn.linear)
-    largest = exact.overshoot(weights.layers(), x, y).double().numpy()
-    return np.outer(config.optimizer.lr, largest), exact.condition_number(weights.layers()).numpy()
+def _conditioning(config: TargetAlignment, observed: Sequence[Mapping[str, Tensor]]) -> tuple[np.ndarray, np.ndarray]:
+    """`overshoot` [weight_lr, seed] and `condition_number` [seed] of the rule that has them, NaN where none has."""
+    none = torch.full((len(config.seed),), torch.nan)
+    seen = {"overshoot": none, "condition_number": none} | dict(ChainMap(*map(dict, observed)))
+    largest = seen["overshoot"].double().numpy()
+    return np.outer(config.optimizer.lr, largest), seen["condition_number"].double().numpy()

@@ -11,14 +11,22 @@ from matplotlib.figure import Figure
 
 from deepcredit.config.figure import Claim
 from deepcredit.figures.base import Data, Measured, NotTestable, combine, require
-from deepcredit.figures.style import COLUMN, PAGE, RULE_COLORS, SEQUENCE
+from deepcredit.figures.style import COLUMN, PAGE, SEQUENCE
+from deepcredit.rules.rule import RULES, labels
 
-#: where curves coincide, the thin dark one shows on top of the broad one
-LINES: dict[str, dict[str, Any]] = {
-    "PC": {"color": RULE_COLORS["PC"], "marker": "o", "markersize": 5.5, "linewidth": 1.9, "zorder": 3},
-    "BP": {"color": RULE_COLORS["BP"], "marker": "s", "markersize": 3, "linewidth": 1, "zorder": 4},
-    "TP": {"color": RULE_COLORS["TP"], "marker": "^", "markersize": 4, "linewidth": 1, "zorder": 5},
+#: where curves coincide, the thin dark one shows on top of the broad one; for any other rule, the last
+EMPHASIS: dict[str, dict[str, Any]] = {
+    "pc": {"marker": "o", "markersize": 5.5, "linewidth": 1.9, "zorder": 3},
+    "bp": {"marker": "s", "markersize": 3, "linewidth": 1, "zorder": 4},
+    "tp": {"marker": "^", "markersize": 4, "linewidth": 1, "zorder": 5},
+    "": {"marker": "D", "markersize": 3, "linewidth": 1, "zorder": 6},
 }
+
+
+def line(rule: str) -> dict[str, Any]:
+    """How a rule's curve is drawn and called."""
+    look = RULES[rule]
+    return {"color": look.color, "label": look.label} | EMPHASIS.get(rule, EMPHASIS[""])
 
 
 def alignment(data: Data, role: str, select: Mapping[str, Any] | None = None) -> xr.DataArray:
@@ -64,11 +72,11 @@ def _alignment_panel(ax: Axes, data: Data, panel: Mapping[str, Any], options: Ma
 def _curve(ax: Axes, curve: xr.DataArray) -> None:
     """Mean with its standard error; the seeds as dots behind it, those below the axis as arrows that name the value."""
     rule, floor = str(curve.rule.item()), ax.get_ylim()[0]
-    color = RULE_COLORS[rule]
+    color = RULES[rule].color
     for seed in curve.seed.values:
         ax.plot(curve.num_layers, curve.sel(seed=seed), ".", color=color, alpha=0.4, markersize=5, markeredgewidth=0)
     mean, error = mean_and_error(curve)
-    ax.errorbar(curve.num_layers, mean, error, elinewidth=1, capsize=2, label=rule, **LINES[rule])
+    ax.errorbar(curve.num_layers, mean, error, elinewidth=1, capsize=2, **line(rule))
     below = curve.where(curve < floor, drop=True).stack(member=("num_layers", "seed")).dropna("member")
     for depth, value in zip(below.num_layers.values, below.values, strict=True):
         ax.annotate(
@@ -93,7 +101,7 @@ def _rows(curve: xr.DataArray, panel: str) -> pd.DataFrame:
     mean, error = mean_and_error(curve)
     parts = {"seed": curve, "mean": mean, "standard error": error}
     tables = [_table(values).assign(statistic=name) for name, values in parts.items()]
-    table = pd.concat(tables).assign(panel=panel, rule=str(curve.rule.item()))
+    table = pd.concat(tables).assign(panel=panel, rule=RULES[str(curve.rule.item())].label)
     table["seed"] = table["seed"].astype("Int64")
     return table[["panel", "rule", "num_layers", "statistic", "seed", "target_alignment"]]
 
@@ -116,17 +124,18 @@ def alignment_scatter(data: Data, options: Mapping[str, Any]) -> tuple[Figure, p
     both = xr.Dataset({"target_alignment": values, "angle_degrees": angle})
     tables = [both.to_dataframe().assign(statistic="seed"), both.mean("seed").to_dataframe().assign(statistic="mean")]
     table = pd.concat([table.reset_index() for table in tables]).astype({"seed": "Int64"})
+    table["rule"] = labels(table["rule"])
     return figure, table[["rule", "num_layers", "statistic", "seed", "target_alignment", "angle_degrees"]]
 
 
 def _scatter(ax: Axes, values: xr.DataArray, shift: float) -> None:
     """Dots of the two rules side by side, so that neither covers the other."""
-    for rule, offset in {"PC": -shift, "BP": shift}.items():
+    for rule, offset in {"pc": -shift, "bp": shift}.items():
         chosen = values.sel(rule=rule)
-        color, depth = RULE_COLORS[rule], chosen.num_layers + offset
+        color, depth = RULES[rule].color, chosen.num_layers + offset
         for seed in chosen.seed.values:
             ax.plot(depth, chosen.sel(seed=seed), ".", color=color, alpha=0.35, markersize=4, markeredgewidth=0)
-        ax.plot(depth, chosen.mean("seed"), label=rule, **(LINES[rule] | {"linewidth": 1, "markersize": 3}))
+        ax.plot(depth, chosen.mean("seed"), **(line(rule) | {"linewidth": 1, "markersize": 3}))
     ax.set(xlabel="layers", xticks=[1, 5, 10, 15, 20, 25])
 
 
@@ -143,17 +152,18 @@ def interference(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.Dat
     axes[0].set_ylabel("output 2")
     figure.colorbar(points, ax=list(axes), label="learning step", pad=0.02)
     axes[0].legend(loc="lower left")
-    return figure, ds.prediction.to_dataframe().reset_index()
+    table = ds.prediction.to_dataframe().reset_index()
+    return figure, table.assign(rule=labels(table["rule"]))
 
 
 def _trajectory(ax: Axes, ds: xr.Dataset, rule: str, levels: list[float]) -> Any:
     ax.contour(ds.output_1, ds.output_2, ds.loss, levels=levels, colors="0.8", linewidths=0.7, zorder=0)
     first, second = ds.prediction.sel(rule=rule).transpose("output", "step").values
-    ax.plot(first, second, color=RULE_COLORS[rule], linewidth=1, zorder=1)
+    ax.plot(first, second, color=RULES[rule].color, linewidth=1, zorder=1)
     points = ax.scatter(first, second, c=ds.step, s=16, cmap=SEQUENCE, edgecolors="white", linewidths=0.4, zorder=2)
     ax.plot(*ds.target.values, "*", color="#CC79A7", markersize=11, zorder=3, linestyle="none", label="target")
     ax.plot(first[0], second[0], "D", markersize=7, markerfacecolor="none", markeredgecolor="0.3", label="start", ls="")
-    ax.set(title=rule, xlabel="output 1", xlim=(-0.15, 1.15), ylim=(0.65, 1.15))
+    ax.set(title=RULES[rule].label, xlabel="output 1", xlim=(-0.15, 1.15), ylim=(0.65, 1.15))
     return points
 
 
@@ -168,7 +178,7 @@ def pc_above_bp(data: Data, claim: Claim) -> Measured:
     """Smallest difference of the means, PC − BP, over depths of at least 2."""
     mean = _chosen(data, claim).mean("seed")
     deep = mean.sel(num_layers=mean.num_layers >= 2)
-    gap = deep.sel(rule="PC") - deep.sel(rule="BP")
+    gap = deep.sel(rule="pc") - deep.sel(rule="bp")
     smallest = gap.isel(num_layers=int(gap.argmin("num_layers")))
     value = {"smallest gap": smallest.item(), "at layers": int(smallest.num_layers)}
     return Measured(value, bool((gap > 0).all()))
@@ -179,8 +189,9 @@ def bp_falls_pc_stays(data: Data, claim: Claim) -> Measured:
     depth = claim.options["num_layers"]
     require(combine(data[claim.options["role"]]), num_layers=[depth])
     mean = _chosen(data, claim).mean("seed").sel(num_layers=depth)
-    bp, pc = mean.sel(rule="BP").item(), mean.sel(rule="PC").item()
-    return Measured({"BP": bp, "PC": pc}, bp < claim.published["BP"] and pc > claim.published["PC"])
+    bp, pc = labels(["bp", "pc"])
+    found = {bp: mean.sel(rule="bp").item(), pc: mean.sel(rule="pc").item()}
+    return Measured(found, found[bp] < claim.published[bp] and found[pc] > claim.published[pc])
 
 
 def published_means(data: Data, claim: Claim) -> Measured:
@@ -209,12 +220,13 @@ def _lowest(values: xr.DataArray) -> dict[str, Any]:
     """The smallest value and its coordinates."""
     flat = values.stack(member=values.dims)
     worst = flat.isel(member=int(np.argmin(flat.values)))
-    return {"smallest": worst.item()} | {f"at {name}": worst[name].item() for name in values.dims}
+    at = {f"at {name}": worst[name].item() for name in values.dims}
+    return {"smallest": worst.item()} | at | {"at rule": RULES[at["at rule"]].label}
 
 
 def tp_exact_where_conditioned(data: Data, claim: Claim) -> Measured:
     """Smallest alignment among members whose pseudo-inverses pass errors small enough: overshoot below 1."""
-    ds = combine(data[claim.options["role"]]).squeeze(["act_fn", "weight_lr"], drop=True).sel(rule="TP")
+    ds = combine(data[claim.options["role"]]).squeeze(["act_fn", "weight_lr"], drop=True).sel(rule="tp")
     deep = ds.sel(num_layers=ds.num_layers >= 2)
     conditioned = deep.target_alignment.where(deep.overshoot < 1)
     if conditioned.notnull().sum() == 0:
@@ -234,6 +246,7 @@ def second_output_dips(data: Data, claim: Claim) -> Measured:
     second = ds.prediction.sel(output=2)
     if (second.argmin("step") == ds.sizes["step"] - 1).any():
         raise NotTestable("needs more learning steps: the output is still falling at the last one")
-    lowest = {str(rule): second.sel(rule=rule).min().item() for rule in ds.rule.values}
+    minima = (second.sel(rule=rule).min().item() for rule in ds.rule.values)
+    lowest = dict(zip(labels(ds.rule.values), minima, strict=True))
     holds = all(abs(lowest[rule] - published) <= claim.tolerance for rule, published in claim.published.items())
     return Measured(lowest, holds)

@@ -1,11 +1,13 @@
 """Schema of the interference experiment: learning one association disturbs another. Imports no torch."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
+from deepcredit.core.registry import named, options_section
 from deepcredit.rules.options import HalvingInference
+from deepcredit.rules.rule import RULES, settle_options
 
 
 @dataclass
@@ -50,10 +52,14 @@ class Interference(Experiment):
 
     kind: str = "interference"
     model: InterferenceModel = field(default_factory=InterferenceModel)
+    rule: list[str] = named(RULES, ["pc", "bp"], need="direction")
+    rule_options: dict[str, Any] = options_section()
     inference: HalvingInference = field(default_factory=HalvingInference)
     optimizer: InterferenceOptimizer = field(default_factory=InterferenceOptimizer)
     data: InterferenceData = field(default_factory=InterferenceData)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check(len(self.rule) > 0, "rule", self.rule, "a list of at least one")
+        settle_options(self)
         check(self.seed == [0], "seed", self.seed, "[0], because nothing is drawn at random")

@@ -3,23 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
+from deepcredit.core.registry import named, options_section
 from deepcredit.nets.names import ActFn, Init
 from deepcredit.rules.options import HalvingInference
+from deepcredit.rules.rule import RULES, settle_options
 
 #: initialisations that the sources of this group use
 INITS = (Init.xavier_uniform, Init.orthogonal)
-
-
-class Rule(Enum):
-    """Learning rule that takes the step."""
-
-    BP = "BP"
-    PC = "PC"
-    TP = "TP"
 
 
 @dataclass
@@ -36,16 +30,6 @@ class AlignmentModel:
         check(self.width >= 1, "model.width", self.width, "a whole number of at least 1")
         check(self.init in INITS, "model.init", self.init.name, ", ".join(init.name for init in INITS))
         check(_is_set(self.act_fn), "model.act_fn", _names(self.act_fn), "a list of at least one, no repetitions")
-
-
-@dataclass
-class AlignmentRule:
-    """Rules compared on the same networks and data."""
-
-    name: list[Rule] = field(default_factory=lambda: [Rule.PC, Rule.BP])
-
-    def __post_init__(self) -> None:
-        check(_is_set(self.name), "rule.name", _names(self.name), "a list of at least one, no repetitions")
 
 
 @dataclass
@@ -93,17 +77,27 @@ class TargetAlignment(Experiment):
 
     kind: str = "target_alignment"
     model: AlignmentModel = field(default_factory=AlignmentModel)
-    rule: AlignmentRule = field(default_factory=AlignmentRule)
+    #: compared on the same networks and data
+    rule: list[str] = named(RULES, ["pc", "bp"], need="direction")
+    rule_options: dict[str, Any] = options_section()
     inference: HalvingInference = field(default_factory=HalvingInference)
     optimizer: AlignmentOptimizer = field(default_factory=AlignmentOptimizer)
     data: AlignmentData = field(default_factory=AlignmentData)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if Rule.TP in self.rule.name:
-            only_linear = self.model.act_fn == [ActFn.linear]
-            check(only_linear, "model.act_fn", _names(self.model.act_fn), "['linear'] while rule.name holds TP")
-            check(self.data.batch_size == 1, "data.batch_size", self.data.batch_size, "1 while rule.name holds TP")
+        check(len(self.rule) > 0, "rule", self.rule, "a list of at least one")
+        settle_options(self)
+        for name in self.rule:
+            self._check_fits(name)
+
+    def _check_fits(self, name: str) -> None:
+        """Refuse networks and batches that the rule does not learn."""
+        implementation, batch_size = RULES[name].implements["direction"], self.data.batch_size
+        fits = not implementation.linear or self.model.act_fn == [ActFn.linear]
+        check(fits, "model.act_fn", _names(self.model.act_fn), f"['linear'] while rule holds {name}")
+        largest = implementation.max_batch or batch_size
+        check(batch_size <= largest, "data.batch_size", batch_size, f"at most {largest} while rule holds {name}")
 
 
 def _is_set(values: list) -> bool:

@@ -5,8 +5,9 @@ set are those of one affine map. Pixels are in [0, 1]; the training set leaves o
 source's loader does. Shapes: n samples, B batch, D input, N width, K output, H hidden layers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,9 +16,10 @@ from torch import Tensor
 
 from deepcredit.data import mnist, ring
 from deepcredit.nets import affine
-from deepcredit.nets.affine import Affine
-from deepcredit.rules.target_propagation import learned
-from deepcredit.studies.targetprop.schemas.tp_learned_inverse import TpDataset, TpLearnedInverse, TpLearnedRule
+from deepcredit.nets.affine import Affine, Draws, Errors
+from deepcredit.rules.learner import Learner
+from deepcredit.rules.rule import RULES, options_of
+from deepcredit.studies.targetprop.schemas.tp_learned_inverse import TpDataset, TpLearnedInverse
 
 #: digits that the source's loader sets aside for validation, from the start of the training set
 HELD_OUT = 5000
@@ -107,6 +109,23 @@ def cross_entropy_gradient(out_BK: Tensor, y_BK: Tensor) -> Tensor:
 # --- training -----------------------------------------------------------------------------------------------------
 
 
+#: what can be observed of a rule after a batch
+Observed = Mapping[str, Tensor]
+
+
+class Batches(NamedTuple):
+    """Samples of a training set, drawn with replacement."""
+
+    task: Task
+    batch_size: int
+    generator: torch.Generator
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """Inputs [B, D] and targets [B, K] of the next batch."""
+        chosen = torch.randint(len(self.task.x), (self.batch_size,), generator=self.generator)
+        return self.task.x.index_select(0, chosen), self.task.y.index_select(0, chosen)
+
+
 @dataclass
 class Curves:
     """What is recorded of one member, at R records; NaN where nothing was measured."""
@@ -118,17 +137,16 @@ class Curves:
     diverged_at: float = np.nan
 
 
-#: one iteration: its number, inputs [B, D], targets [B, K] → layer losses [H] and inverse losses [H−1], if there are
-Step = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor] | None]
-
-
 def train(config: TpLearnedInverse, task: Task, seed: int) -> Curves:
     """Train one network from its own generator. Training stops at a record where the loss is not finite."""
     rng = torch.Generator().manual_seed(seed)
-    model, every = config.model, config.optimizer.record_every
+    model, every, batch_size = config.model, config.optimizer.record_every, config.data.batch_size
     sizes = (task.x.shape[1], model.width, task.y.shape[1])
-    net = affine.initialise(sizes, model.num_layers - 1, model.weight_std, model.bias, rng)
-    step = _step(config, task, net, rng)
+    draws = Draws(model.weight_std, model.bias, rng)
+    net = affine.initialise(sizes, model.num_layers - 1, draws)
+    options = options_of(config, config.rule)
+    learner = RULES[config.rule].learner("affine")(net, batch_size, options, draws, task.gradient)
+    batches = Batches(task, batch_size, rng)
     curves = _empty_curves(config)
     for record in range(len(curves.loss)):
         loss, accuracy = evaluate(net, task)
@@ -137,7 +155,7 @@ def train(config: TpLearnedInverse, task: Task, seed: int) -> Curves:
             break
         curves.loss[record], curves.accuracy[record] = loss, accuracy
         if record + 1 < len(curves.loss):
-            _iterate(curves, record, every, config.data.batch_size, task, step, rng)
+            _enter(curves, record + 1, [_iterate(config, net, learner, batches) for _ in range(every)])
     return curves
 
 
@@ -152,18 +170,17 @@ def _empty_curves(config: TpLearnedInverse) -> Curves:
     )
 
 
-def _iterate(
-    curves: Curves, record: int, every: int, batch_size: int, task: Task, step: Step, rng: torch.Generator
-) -> None:
-    """All iterations up to the next record; their mean layer and inverse losses are entered there."""
-    losses = []
-    for iteration in range(record * every, (record + 1) * every):
-        chosen = torch.randint(len(task.x), (batch_size,), generator=rng)
-        losses.append(step(iteration, task.x.index_select(0, chosen), task.y.index_select(0, chosen)))
-    measured = [pair for pair in losses if pair is not None]
-    if measured:
-        layer_losses, inverse_losses = (torch.stack(kind).mean(0).numpy() for kind in zip(*measured, strict=True))
-        curves.layer_loss[record + 1], curves.inverse_loss[record + 1] = layer_losses, inverse_losses
+def _iterate(config: TpLearnedInverse, net: Affine, learner: Learner[Errors], batches: Batches) -> Observed:
+    """One step of the network on the next batch; what was observed of the rule."""
+    x, y = batches.draw()
+    affine.descend(net, x, learner.learn(x, y), config.optimizer.lr)
+    return learner.observed
+
+
+def _enter(curves: Curves, record: int, observed: Sequence[Observed]) -> None:
+    """Enter what was observed since the record before, the mean over the iterations."""
+    for name in observed[0]:
+        getattr(curves, name)[record] = torch.stack([seen[name] for seen in observed]).mean(0).numpy()
 
 
 def evaluate(net: Affine, task: Task) -> tuple[float, float]:
@@ -172,45 +189,3 @@ def evaluate(net: Affine, task: Task) -> tuple[float, float]:
     out = (weight @ task.x.T).T.contiguous() + bias  # faster than x @ weight.T, as outputs are few
     correct = task.predicted(out) == task.label
     return task.loss(out, task.y).item(), 100 * correct.double().mean().item()
-
-
-def _step(config: TpLearnedInverse, task: Task, net: Affine, rng: torch.Generator) -> Step:
-    if config.rule.rule is TpLearnedRule.BP:
-        return backprop_step(config, task, net)
-    return target_step(config, task, net, rng)
-
-
-def _buffers(config: TpLearnedInverse) -> tuple[Tensor, Tensor]:
-    """Room for the hidden activations and their errors, [H, B, N] each."""
-    shape = (config.model.num_layers - 1, config.data.batch_size, config.model.width)
-    return torch.empty(shape), torch.empty(shape)
-
-
-def backprop_step(config: TpLearnedInverse, task: Task, net: Affine) -> Step:
-    """Gradient descent on the loss."""
-    x_HBN, gradient_HBN = _buffers(config)
-
-    def step(_: int, x_BD: Tensor, y_BK: Tensor) -> None:
-        top_BK = task.gradient(affine.forward(net, x_BD, x_HBN), y_BK)
-        affine.pull_back(net, top_BK, gradient_HBN)
-        affine.descend(net, x_BD, x_HBN, gradient_HBN, top_BK, config.optimizer.lr)
-
-    return step
-
-
-def target_step(config: TpLearnedInverse, task: Task, net: Affine, rng: torch.Generator) -> Step:
-    """Gradient descent of every layer on its own layer loss, and of every inverse on its inverse loss."""
-    x_HBN, error_HBN = _buffers(config)
-    model, rule, lr = config.model, config.rule, config.optimizer.lr
-    inverses = learned.initialise(model.num_layers - 1, model.width, model.weight_std, model.bias, rng)
-
-    def step(iteration: int, x_BD: Tensor, y_BK: Tensor) -> tuple[Tensor, Tensor]:
-        top_BK = task.gradient(affine.forward(net, x_BD, x_HBN), y_BK)
-        top_error_BK = learned.target_errors(net, inverses, x_HBN, top_BK, rule.target_lr, error_HBN)
-        layer_losses = learned.layer_losses(error_HBN)
-        inverse_losses = learned.train_inverses(inverses, x_HBN, rule.inverse_lr, learned.noise_std(iteration), rng)
-        gradients = learned.layer_gradients(error_HBN, top_error_BK)
-        affine.descend(net, x_BD, x_HBN, *gradients, lr)
-        return layer_losses, inverse_losses
-
-    return step

@@ -11,8 +11,11 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from deepcredit.rules.target_propagation import exact, linear
-from deepcredit.studies.targetprop.schemas.tp_linear import TpLinear, TpLinearModel, TpLinearRule
+from deepcredit.rules.learner import Learner
+from deepcredit.rules.linear import states, updates
+from deepcredit.rules.linear_backprop import output_gradients
+from deepcredit.rules.rule import RULES, options_of
+from deepcredit.studies.targetprop.schemas.tp_linear import TpLinear, TpLinearModel
 from deepcredit.theory.subspaces import subspaces
 
 #: dimensions of the recorded arrays, without those of rule and step
@@ -31,7 +34,7 @@ DIMS = {
 
 def run(config: TpLinear) -> xr.Dataset:
     """States of every rule before each step and after the last, and the subspaces of the first weights."""
-    records = [trajectory(config, rule) for rule in config.rule.name]
+    records = [trajectory(config, rule) for rule in config.rule]
     variables = {
         name: (("rule", "step", *dims), np.stack([[state[name] for state in record] for record in records]))
         for name, dims in DIMS.items()
@@ -44,7 +47,7 @@ def run(config: TpLinear) -> xr.Dataset:
             "y": (("unit",), np.array(config.data.y)),
         },
         coords={
-            "rule": [rule.value for rule in config.rule.name],
+            "rule": config.rule,
             "step": np.arange(config.optimizer.n_steps + 1),
             "layer": np.arange(config.model.num_layers + 1),
             "matrix": np.arange(1, config.model.num_layers + 1),
@@ -67,17 +70,16 @@ def lines(weight: Tensor) -> np.ndarray:
     return torch.stack([basis[:, 0] for basis in subspaces(weight)]).numpy()
 
 
-def trajectory(config: TpLinear, rule: TpLinearRule) -> list[dict[str, np.ndarray]]:
+def trajectory(config: TpLinear, rule: str) -> list[dict[str, np.ndarray]]:
     """What is recorded of one rule, for every state."""
     x, y = (torch.tensor(v, dtype=torch.float64).reshape(1, 1, 2) for v in (config.data.x, config.data.y))
     layers = initial_layers(config.model)
     record = []
     for _ in range(config.optimizer.n_steps + 1):
-        values = exact.states(layers, x)
-        gradients = linear.output_gradients(layers, values, y)
-        errors = linear.target_errors(layers, values, y, config.rule.target_lr)
-        chosen = {TpLinearRule.TP: errors, TpLinearRule.BP: gradients}[rule]
-        steps = linear.updates(chosen, values, config.optimizer.lr)
+        values = states(layers, x)
+        gradients = output_gradients(layers, values, y)
+        errors = errors_by(config, config.targets, layers).learn(x, y)
+        steps = updates(errors_by(config, rule, layers).learn(x, y), values, config.optimizer.lr)
         moved = [weight + step for weight, step in zip(layers, steps, strict=True)]
         record.append(
             {
@@ -88,16 +90,21 @@ def trajectory(config: TpLinear, rule: TpLinearRule) -> list[dict[str, np.ndarra
                 "weight": torch.cat(layers).numpy(),
                 "weight_update": torch.cat(steps).numpy(),
                 "update_row_space": np.stack([row_space(step[0]) for step in steps]),
-                **moves(values, exact.states(moved, x), errors),
+                **moves(values, states(moved, x), errors),
             }
         )
         layers = moved
     return record
 
 
-def rows(states: Sequence[Tensor]) -> np.ndarray:
+def errors_by(config: TpLinear, rule: str, layers: Sequence[Tensor]) -> Learner[list[Tensor]]:
+    """The rule at work on these weights."""
+    return RULES[rule].learner("linear_errors")(layers, options_of(config, rule))
+
+
+def rows(of_layers: Sequence[Tensor]) -> np.ndarray:
     """States x_0 … x_L as one array [layer, unit]."""
-    return torch.cat(list(states)).squeeze(1).numpy()
+    return torch.cat(list(of_layers)).squeeze(1).numpy()
 
 
 def row_space(update: Tensor) -> np.ndarray:

@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 
 from deepcredit.config.figure import Claim
 from deepcredit.figures.base import Data, Measured, NotTestable
-from deepcredit.figures.style import PAGE, RULE_COLORS, SEQUENCE
+from deepcredit.figures.style import PAGE, SEQUENCE
+from deepcredit.rules.rule import RULES, labels
 
 Options = Mapping[str, Any]
 
@@ -29,7 +30,7 @@ def only(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
 def steps_of_rule(dataset: xr.Dataset, rule: str) -> xr.Dataset:
     """The trajectory of one rule; `NotTestable` where it was not computed."""
     if rule not in dataset.rule.values:
-        raise NotTestable(f"needs rule = {rule}, not on this scale's grid")
+        raise NotTestable(f"needs rule = {RULES[rule].label}, not on this scale's grid")
     return dataset.sel(rule=rule)
 
 
@@ -48,7 +49,7 @@ def tp_subspaces(data: Data, _options: Options) -> tuple[Figure, pd.DataFrame]:
     Upper row: kernel and coimage of the matrix that reads the layer. Lower row: cokernel and image of the matrix that
     writes it. Thin lines: the quotient by kernel or cokernel. Level curves of the loss at the output, upper row.
     """
-    dataset = steps_of_rule(only(data["linear"]), "TP").isel(step=0)
+    dataset = steps_of_rule(only(data["linear"]), "tp").isel(step=0)
     figure = Figure(figsize=(PAGE, 5.2))
     axes = figure.subplots(2, dataset.sizes["layer"], sharex=True, sharey=True)
     rows = [*_reading_row(axes[0], dataset), *_writing_row(axes[1], dataset)]
@@ -121,8 +122,8 @@ def _loss_levels(ax: Axes, y: np.ndarray, layer: int) -> list[dict[str, Any]]:
 
 
 MARKERS: dict[str, dict[str, Any]] = {
-    "activation": {"color": RULE_COLORS["BP"], "marker": "o", "markersize": 5},
-    "target": {"color": RULE_COLORS["TP"], "marker": "D", "markersize": 5},
+    "activation": {"color": RULES["bp"].color, "marker": "o", "markersize": 5},
+    "target": {"color": RULES["tp"].color, "marker": "D", "markersize": 5},
     "y": {"color": "#CC79A7", "marker": "^", "markersize": 7},
 }
 
@@ -165,12 +166,14 @@ def _subspace_legend() -> list[Line2D]:
 # --- trajectories -------------------------------------------------------------------------------------------------
 
 #: where curves coincide, the thin dark one shows on top of the broad one
-RULE_LINES: dict[str, dict[str, Any]] = {
-    "TP": {"color": RULE_COLORS["TP"], "linewidth": 2.0, "zorder": 2},
-    "BP": {"color": RULE_COLORS["BP"], "linewidth": 1.0, "zorder": 3},
-}
+EMPHASIS: dict[str, dict[str, Any]] = {"tp": {"linewidth": 2.0, "zorder": 2}, "bp": {"linewidth": 1.0, "zorder": 3}}
 UNIT_STYLES: dict[int, Any] = {1: "-", 2: "--"}
 ENTRY_STYLES: dict[tuple[int, int], Any] = {(1, 1): "-", (1, 2): "--", (2, 1): ":", (2, 2): "-."}
+
+
+def rule_line(rule: str) -> dict[str, Any]:
+    """How the curves of a rule are drawn; those that have no emphasis lie on top."""
+    return {"color": RULES[rule].color} | EMPHASIS.get(rule, {"linewidth": 1.0, "zorder": 4})
 
 
 def tp_trajectories(data: Data, _options: Options) -> tuple[Figure, pd.DataFrame]:
@@ -233,7 +236,7 @@ def _curves(ax: Axes, values: xr.DataArray, family: str, styles: Mapping[Any, st
     for rule in values.rule.values:
         for member, style in styles.items():
             curve = values.sel({"rule": rule, family: member})
-            ax.plot(values.step, curve, style, **RULE_LINES[rule])
+            ax.plot(values.step, curve, style, **rule_line(rule))
     ax.set_xscale("function", functions=(_early_steps_wider, np.square))
     ax.set(xlim=(0, values.step[-1]), xticks=[s for s in (0, 1, 2, 5, 10, 20, 30) if s <= values.step[-1]])
 
@@ -244,11 +247,13 @@ def _early_steps_wider(step: Any) -> Any:
 
 
 def _rule_handles(dataset: xr.Dataset) -> list[Line2D]:
-    return [Line2D([], [], color=RULE_COLORS[rule], linewidth=2, label=rule) for rule in dataset.rule.values]
+    looks = [RULES[rule] for rule in dataset.rule.values]
+    return [Line2D([], [], color=look.color, linewidth=2, label=look.label) for look in looks]
 
 
 def _tidy(values: xr.DataArray, name: str) -> pd.DataFrame:
-    return values.rename("value").to_dataframe().reset_index().assign(variable=name)
+    table = values.rename("value").to_dataframe().reset_index()
+    return table.assign(rule=labels(table["rule"]), variable=name)
 
 
 # --- claims about the linear network ------------------------------------------------------------------------------
@@ -256,7 +261,7 @@ def _tidy(values: xr.DataArray, name: str) -> pd.DataFrame:
 
 def first_step_follows_targets(data: Data, claim: Claim) -> Measured:
     """Cosines of the first move under TP: layer 1 exactly (to `tolerance`), the output above `published.output`."""
-    dataset = steps_of_rule(only(data["linear"]), "TP")
+    dataset = steps_of_rule(only(data["linear"]), "tp")
     first, last = dataset.matrix.values[[0, -1]]
     layer, output = (float(dataset.move_cosine.isel(step=0).sel(matrix=m)) for m in (first, last))
     over = {
@@ -268,7 +273,7 @@ def first_step_follows_targets(data: Data, claim: Claim) -> Measured:
 
 def row_spaces_of_backpropagation(data: Data, claim: Claim) -> Measured:
     """The row space of the update of W_l is x_{l−1} at every step; x_0 stays, W_1 x_0 turns."""
-    dataset = steps_of_rule(only(data["linear"]), "BP")
+    dataset = steps_of_rule(only(data["linear"]), "bp")
     states = dataset.activation.sel(layer=dataset.matrix.values - 1)
     cosines = np.abs(_cosine(dataset.update_row_space.values, states.values))
     turned = float(np.degrees(np.arccos(np.clip(_cosine(states.values[0], states.values[-1]), -1, 1)))[1])
@@ -338,9 +343,9 @@ def _dataset_panels(axes: Sequence[Axes], cells: Sequence[xr.Dataset], options: 
     for cell in cells:
         style = _line_style(cell, options)
         for ax, variable in ((loss, "loss"), (accuracy, "accuracy")):
-            _training_curve(ax, cell[variable], {**RULE_LINES[cell.rule.item()], "linestyle": style})
+            _training_curve(ax, cell[variable], {**rule_line(cell.rule.item()), "linestyle": style})
         for ax, variable, dim in ((layers, "layer_loss", "layer"), (inverses, "inverse_loss", "inverse_layer")):
-            for layer in cell[dim].values if cell.rule == "TP" else ():
+            for layer in cell[dim].values if cell[variable].notnull().any() else ():
                 color = _layer_color(layer, cell.layer.values)
                 _training_curve(
                     ax, cell[variable].sel({dim: layer}), {"color": color, "linestyle": style, "linewidth": 1.2}
@@ -386,14 +391,15 @@ def _training_legend(cells: Sequence[xr.Dataset], seeds: xr.Dataset, options: Op
     layers = cells[0].layer.values
     source = options["source_weight_std"]
     others = sorted({cell.weight_std.item() for cell in cells} - {source})
-    rules = [Line2D([], [], label=rule, **RULE_LINES[rule]) for rule in ("BP", "TP")]
-    rules += [Line2D([], [], color=GREY, linewidth=0.6, label=f"BP, {seeds.sizes['seed']} seeds")]
+    bp, tp = labels(["bp", "tp"])
+    rules = [Line2D([], [], label=RULES[rule].label, **rule_line(rule)) for rule in ("bp", "tp")]
+    rules += [Line2D([], [], color=GREY, linewidth=0.6, label=f"{bp}, {seeds.sizes['seed']} seeds")]
     scales = [Line2D([], [], color="black", label=f"std {source:g}: the source's setting")]
     scales += [
         Line2D([], [], color="black", linestyle=OTHER_STYLE, label=f"std {std:g}: a setting that learns")
         for std in others
     ]
-    colors = [Line2D([], [], color=_layer_color(n, layers), linewidth=2, label=f"TP, layer {n}") for n in layers]
+    colors = [Line2D([], [], color=_layer_color(n, layers), linewidth=2, label=f"{tp}, layer {n}") for n in layers]
     diverged = any(bool(np.isfinite(cell.diverged_at).any()) for cell in cells)
     cross = [Line2D([], [], color="black", marker="x", linestyle="none", label="diverged after this")] * diverged
     return [*rules, *scales, *cross, *colors]
@@ -409,7 +415,8 @@ def _training_rows(cell: xr.Dataset) -> pd.DataFrame:
             values = values.rename(inverse_layer="layer")
         tables.append(values.to_dataframe().dropna().reset_index().assign(**scalars, variable=variable))
     columns = ["role", "dataset", "rule", "weight_std", "variable", "layer", "seed", "step", "value"]
-    return pd.concat(tables, ignore_index=True).reindex(columns=columns)
+    table = pd.concat(tables, ignore_index=True).reindex(columns=columns)
+    return table.assign(rule=labels(table["rule"]))
 
 
 # --- claims about learned inverses --------------------------------------------------------------------------------
@@ -438,5 +445,5 @@ def backpropagation_stays_at_chance(data: Data, claim: Claim) -> Measured:
 def ring_stays_at_majority(data: Data, claim: Claim) -> Measured:
     """The best accuracy on the ring of any rule at any iteration is not above that of naming the larger class."""
     cells = [cell for cell in data["training"] if cell.dataset.item() == "ring"]
-    best = {f"{c.rule.item()}, std {c.weight_std.item():g}": float(c.accuracy.max()) for c in cells}
+    best = {f"{RULES[c.rule.item()].label}, std {c.weight_std.item():g}": float(c.accuracy.max()) for c in cells}
     return Measured(best, max(best.values()) <= cells[0].majority_accuracy.item() + _tolerance(claim))

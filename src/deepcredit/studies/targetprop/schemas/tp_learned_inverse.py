@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
+from deepcredit.core.registry import named, options_section
+from deepcredit.rules.rule import RULES, settle_options
 
 
 class TpDataset(Enum):
@@ -13,13 +15,6 @@ class TpDataset(Enum):
 
     ring = "ring"
     mnist = "mnist"
-
-
-class TpLearnedRule(Enum):
-    """Learning rule of the forward weights."""
-
-    BP = "BP"
-    TP = "TP"
 
 
 @dataclass
@@ -35,22 +30,6 @@ class TpLearnedModel:
         check(self.num_layers >= 3, "model.num_layers", self.num_layers, "a whole number of at least 3")
         check(self.width >= 1, "model.width", self.width, "a whole number of at least 1")
         check(self.weight_std > 0, "model.weight_std", self.weight_std, "a positive number")
-
-
-@dataclass
-class TpLearnedRuleOptions:
-    """`target_lr` is α of the targets, `inverse_lr` the learning rate of the inverses; both are 0 under BP."""
-
-    rule: TpLearnedRule = TpLearnedRule.BP
-    target_lr: float = 0.0
-    inverse_lr: float = 0.0
-
-    def __post_init__(self) -> None:
-        for key, value in (("rule.target_lr", self.target_lr), ("rule.inverse_lr", self.inverse_lr)):
-            if self.rule is TpLearnedRule.TP:
-                check(value > 0, key, value, "a positive number while rule.rule is TP")
-            else:
-                check(value == 0, key, value, "0 while rule.rule is BP, which has neither targets nor inverses")
 
 
 @dataclass
@@ -89,12 +68,12 @@ class TpLearnedInverse(Experiment):
         "layer_loss": Variable(
             ("seed", "step", "layer"),
             finite=False,
-            about="½ mean (x_l − t_l)², mean over the iterations since the record before; NaN under BP",
+            about="½ mean (x_l − t_l)², mean over the iterations since the record before; NaN where the rule has none",
         ),
         "inverse_loss": Variable(
             ("seed", "step", "inverse_layer"),
             finite=False,
-            about="inverse loss of g_l, mean over the iterations since the record before; NaN under BP",
+            about="inverse loss of g_l, mean over the iterations since the record before; NaN where the rule has none",
         ),
         "diverged_at": Variable(("seed",), finite=False, about="first record whose loss is not finite; NaN if none"),
         "majority_accuracy": Variable((), about="accuracy of always naming the largest class, %"),
@@ -103,6 +82,11 @@ class TpLearnedInverse(Experiment):
 
     kind: str = "tp_learned_inverse"
     model: TpLearnedModel = field(default_factory=TpLearnedModel)
-    rule: TpLearnedRuleOptions = field(default_factory=TpLearnedRuleOptions)
+    rule: str = named(RULES, "bp", need="affine")
+    rule_options: dict[str, Any] = options_section()
     optimizer: TpLearnedOptimizer = field(default_factory=TpLearnedOptimizer)
     data: TpLearnedData = field(default_factory=TpLearnedData)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        settle_options(self)

@@ -2,18 +2,12 @@
 
 import math
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
-
-
-class TpLinearRule(Enum):
-    """Learning rule of a trajectory."""
-
-    TP = "TP"
-    BP = "BP"
+from deepcredit.core.registry import named, options_section
+from deepcredit.rules.rule import RULES, settle_options
 
 
 @dataclass
@@ -28,19 +22,6 @@ class TpLinearModel:
         check(self.num_layers >= 1, "model.num_layers", self.num_layers, "a whole number of at least 1")
         check(_is_vector(self.left), "model.left", self.left, "two finite numbers, not both 0")
         check(_is_vector(self.right), "model.right", self.right, "two finite numbers, not both 0")
-
-
-@dataclass
-class TpLinearRules:
-    """Rules that learn the same task, each from its own weights; `target_lr` is α in t_L = x_L − α ∂L/∂x_L."""
-
-    name: list[TpLinearRule] = field(default_factory=lambda: [TpLinearRule.TP, TpLinearRule.BP])
-    target_lr: float = 0.3
-
-    def __post_init__(self) -> None:
-        holds = len(self.name) > 0 and len(set(self.name)) == len(self.name)
-        check(holds, "rule.name", [rule.name for rule in self.name], "a list of at least one, no repetitions")
-        check(self.target_lr > 0, "rule.target_lr", self.target_lr, "a positive number")
 
 
 @dataclass
@@ -95,12 +76,18 @@ class TpLinear(Experiment):
 
     kind: str = "tp_linear"
     model: TpLinearModel = field(default_factory=TpLinearModel)
-    rule: TpLinearRules = field(default_factory=TpLinearRules)
+    #: rules that learn the same task, each from its own weights
+    rule: list[str] = named(RULES, ["tp", "bp"], need="linear_errors")
+    #: the rule whose targets x_l − e_l are recorded for the states of all
+    targets: str = named(RULES, "tp", need="linear_errors")
+    rule_options: dict[str, Any] = options_section()
     optimizer: TpLinearOptimizer = field(default_factory=TpLinearOptimizer)
     data: TpLinearData = field(default_factory=TpLinearData)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check(len(self.rule) > 0, "rule", self.rule, "a list of at least one")
+        settle_options(self)
         check(self.seed == [0], "seed", self.seed, "[0], because nothing is drawn at random")
 
 

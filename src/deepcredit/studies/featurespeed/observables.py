@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets import resnet
-from deepcredit.nets.names import Updated
 from deepcredit.nets.resnet import Activity, Backward, Step, Weights
+from deepcredit.studies.featurespeed.schemas.feature_speed import Updated
 
 
 class Observables(NamedTuple):

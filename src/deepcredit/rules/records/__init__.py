@@ -1,0 +1,1 @@
+"""The project's learning rules, one record a module. Imports no torch."""
