@@ -1,7 +1,6 @@
 """Which cells an experiment has: one typed config each, with a name and the command that computes it."""
 
 import copy
-import dataclasses
 import itertools
 import math
 import re
@@ -18,15 +17,19 @@ from deepcredit.config.compose import experiment_config
 from deepcredit.config.schema import Experiment
 from deepcredit.config.studies import schema_of
 from deepcredit.config.trees import instantiate, leaves, plain, set_leaf, tree_of
+from deepcredit.core import located
 from deepcredit.core.errors import UserError, nearest
 
 #: settings that say which cells there are, or how and where they run, but not what one cell computes
 NOT_IN_CELL = ("experiment", "scale", "grid", "variants", "trainer")
 
 #: coordinate of a setting where the last part of its key would be ambiguous or not the field's word
-LABELS = {"inference.lr": "activity_lr", "optimizer.lr": "weight_lr"}
+LABELS = {"inference.lr": "activity_lr", "optimizer.lr": "weight_lr", "data.path": "file"}
 
 MISSING = "???"
+
+#: a text that Hydra's override grammar takes as it is
+PLAIN_WORD = re.compile(r"[\w./+-]+")
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,18 @@ class Cell:
 
 
 def settings_of(config: Experiment) -> dict[str, Any]:
-    """A typed config as it is hashed and written."""
-    return plain({key: value for key, value in dataclasses.asdict(config).items() if key not in NOT_IN_CELL})
+    """A typed config as it is hashed and written: with what is in a user's files, not where they are."""
+    return _plain(config, without=located.PLACE)
+
+
+def given_by(config: Experiment) -> dict[str, Any]:
+    """A typed config as somebody has to give it: with where a user's files are, not what is in them."""
+    return _plain(config, without=located.CONTENT)
+
+
+def _plain(config: Experiment, without: str) -> dict[str, Any]:
+    tree = located.tree(config, without=without)
+    return plain({key: value for key, value in tree.items() if key not in NOT_IN_CELL})
 
 
 def typed(settings: Mapping[str, Any], experiment: str) -> Experiment:
@@ -126,7 +139,7 @@ class _Paper:
         self.experiment = experiment
         self.varied = _varied_keys(config)
         first = next(_trees(config))
-        self.published = dict(leaves(settings_of(typed(first, experiment))))
+        self.published = dict(leaves(given_by(typed(first, experiment))))
 
     def cell(self, tree: dict[str, Any]) -> Cell:
         """The validated cell with the settings `tree`."""
@@ -134,14 +147,14 @@ class _Paper:
         if missing:
             raise UserError(f"{self.experiment}: {missing[0]} has no value; write {missing[0]}=<value>")
         config = typed(tree, self.experiment)
-        found = dict(leaves(settings_of(config)))
-        told_apart = {key: value for key, value in found.items() if key in self.varied}
+        found = dict(leaves(given_by(config)))
         overrides = tuple(
             f"{key}={_written(value)}"
             for key, value in found.items()
-            if key in told_apart or self.published.get(key, value) != value
+            if key in self.varied or self.published.get(key, value) != value
         )
-        return Cell(config, {label_of(key): value for key, value in told_apart.items()}, overrides)
+        shown = found | {file.key: file.digits for file in located.files(config)}
+        return Cell(config, {label_of(key): value for key, value in shown.items() if key in self.varied}, overrides)
 
 
 @cache
@@ -207,4 +220,5 @@ def _written(value: Any) -> str:
         return "[" + ",".join(_written(v) for v in value) + "]"
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{k}:{_written(v)}" for k, v in value.items()) + "}"
-    return str(value)
+    text = str(value)
+    return text if PLAIN_WORD.fullmatch(text) else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,16 +1,14 @@
 """What this study's kinds of experiment cost. Imports no torch."""
 
-from deepcredit.nets.names import IMAGE_SIZE
 from deepcredit.plan.cost import Cost
-from deepcredit.studies.targetprop.schemas.tp_learned_inverse import TpDataset, TpLearnedInverse, TpLearnedRule
+from deepcredit.studies.targetprop.schemas.tp_learned_inverse import TpLearnedInverse, TpLearnedRule
 from deepcredit.studies.targetprop.schemas.tp_linear import TpLinear
 
 
 def tp_learned_inverse(config: TpLearnedInverse) -> Cost:
     """Iterations, one seed after the other."""
-    n_inputs = IMAGE_SIZE if config.data.dataset is TpDataset.mnist else 2
     width, n_layers = config.model.width, config.model.num_layers
-    a_pass = config.data.batch_size * (n_inputs * width + (n_layers - 2) * width**2)
+    a_pass = config.data.batch_size * (config.data.sizes.n_inputs * width + (n_layers - 2) * width**2)
     calls = 3.7e-4 if config.rule.rule is TpLearnedRule.BP else 1e-3
     return Cost(len(config.seed) * config.optimizer.n_steps * (calls + 7.5e-11 * a_pass))
 

@@ -4,7 +4,7 @@ Seconds were fitted to the processor time of 138 trainings (widths 32 to 1024, 8
 of inference): the estimates were 0.73 to 1.28 of what was measured.
 """
 
-from deepcredit.nets.names import IMAGE_SIZE, N_CLASSES, ActFn, Algorithm, Rule
+from deepcredit.nets.names import ActFn, Algorithm, Rule
 from deepcredit.plan.cost import Cost
 from deepcredit.studies.mupc.schemas.pc_training import PcTraining
 
@@ -36,8 +36,8 @@ def _n_members(config: PcTraining) -> int:
 
 
 def _n_weights(config: PcTraining) -> int:
-    width = config.model.width
-    return width * (IMAGE_SIZE + N_CLASSES) + (config.model.n_hidden - 1) * width**2
+    width, sizes = config.model.width, config.data.sizes
+    return width * (sizes.n_inputs + sizes.n_classes) + (config.model.n_hidden - 1) * width**2
 
 
 def _n_tests(config: PcTraining) -> int:
@@ -84,8 +84,8 @@ def _backpropagation_seconds(config: PcTraining) -> float:
 
 def _test_seconds(config: PcTraining) -> float:
     width, n_hidden = config.model.width, config.model.n_hidden
-    products, activities = 2 * (n_hidden * width**2 + IMAGE_SIZE * width), n_hidden * width
-    return config.data.n_test * (TESTED * products + TESTED_ACTIVITY * activities)
+    products, activities = 2 * (n_hidden * width**2 + config.data.sizes.n_inputs * width), n_hidden * width
+    return config.data.n_tested * (TESTED * products + TESTED_ACTIVITY * activities)
 
 
 def _condition_seconds(n_hidden: int, width: int) -> float:
@@ -96,7 +96,7 @@ def _condition_seconds(n_hidden: int, width: int) -> float:
 def operations(config: PcTraining) -> float:
     """Float32 operations of all products of a cell."""
     passes = 3 if config.rule is Rule.bp else 2
-    tested = 2 * config.data.n_test * _n_weights(config) * _n_tests(config)
+    tested = 2 * config.data.n_tested * _n_weights(config) * _n_tests(config)
     a_step = _inference(config) + passes * _pass(config)
     return _n_members(config) * (config.data.n_steps * a_step + tested)
 
@@ -111,8 +111,8 @@ def kernels(config: PcTraining) -> float:
 
 def memory(config: PcTraining) -> float:
     """Bytes that a cell holds at once."""
-    rows = config.data.batch_size
-    images = 2 * 4 * 70_000 * IMAGE_SIZE
+    rows, sizes = config.data.batch_size, config.data.sizes
+    images = 2 * 4 * (sizes.n_train + sizes.n_test) * sizes.n_inputs
     layers = 10 * config.model.n_hidden * rows * config.model.width
     blocks = 8 * 6 * config.model.n_hidden * config.model.width**2 if config.record.condition_number else 0
     each = 4 * (6 * _n_weights(config) + layers) + 8 * config.data.n_steps
