@@ -11,9 +11,9 @@ import time
 from collections.abc import Sequence
 
 import torch
-from step_time import BATCH, SEED, SHAPES, WEIGHT_LR, Shape, initial
+from step_time import BATCH, SEED, SHAPES, SIZES, WEIGHT_LR, Shape, initial
 
-from deepcredit.nets.names import IMAGE_SIZE, N_CLASSES, Rule
+from deepcredit.nets.names import Rule
 from deepcredit.training.fit import Options, train
 from deepcredit.training.images import ImageData
 from deepcredit.training.members import Member, Recipe
@@ -25,8 +25,8 @@ SHORT = 5
 def random_images(n: int = 20 * BATCH) -> ImageData:
     """Images of noise with random labels."""
     rng = torch.Generator().manual_seed(SEED)
-    x, labels = torch.randn(n, IMAGE_SIZE, generator=rng), torch.randint(N_CLASSES, (n,), generator=rng)
-    return ImageData(x, torch.nn.functional.one_hot(labels, N_CLASSES).float(), x[:BATCH], labels[:BATCH])
+    x, labels = torch.randn(n, SIZES.n_inputs, generator=rng), torch.randint(SIZES.n_classes, (n,), generator=rng)
+    return ImageData(x, torch.nn.functional.one_hot(labels, SIZES.n_classes).float(), x[:BATCH], labels[:BATCH])
 
 
 def seconds(shape: Shape, members: Sequence[Member], data: ImageData, n_steps: int) -> float:

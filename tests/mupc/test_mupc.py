@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deepcredit.data.datasets import Content
 from deepcredit.figures.base import NotTestable
 from deepcredit.studies.mupc.figures import mupc, mupc_sweeps
 from tests.mupc.cells import cell, claim
@@ -28,9 +29,19 @@ def test_families_draw_one_curve_a_value_at_the_rate_asked_for() -> None:
     assert table[table.statistic == "mean"].activity_lr.tolist() == [1, 1]
 
 
-def test_iterations_become_epochs() -> None:
+#: settings of a cell → iterations of an epoch: images to learn from over the batch size, rounded down
+EPOCHS = {
+    "mnist": ({"dataset": "mnist"}, 60_000 // 64),
+    "other batches": ({"dataset": "fashion_mnist", "batch_size": 100}, 600),
+    "own file": ({"dataset": "npz", "batch_size": 10, "content": vars(Content(205, 50, 6, 3, "abc"))}, 20),
+}
+
+
+@pytest.mark.parametrize("settings", EPOCHS)
+def test_iterations_become_epochs(settings: str) -> None:
+    own, per_epoch = EPOCHS[settings]
     options = {"role": "r", "by": "n_hidden", "panels": [{"title": "", "where": {}, "epochs": True}]}
-    figure, _ = mupc.families({"r": [cell([50.0, 60.0], every=937)]}, options)
+    figure, _ = mupc.families({"r": [cell([50.0, 60.0], every=per_epoch, **own)]}, options)
     assert figure.axes[0].lines[0].get_xdata().tolist() == [1, 2]
 
 

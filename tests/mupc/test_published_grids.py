@@ -51,7 +51,7 @@ def made_up(experiment: str) -> list[xr.Dataset]:
                 width=config.model.width,
                 parameterisation=config.model.parameterisation.value,
                 max_t=config.max_t,
-                dataset=config.data.dataset.value,
+                dataset=config.data.dataset,
                 epochs=config.data.epochs,
             )
         )

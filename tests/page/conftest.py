@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.page.browser import Browser, browser, executable
 from tests.clones import Clone
+from tests.page.browser import Browser, browser, executable
 
 FIGURES = ("prospective/interference", "prospective/target_alignment_depth", "saxe/dln_loss", "saxe/dln_rsm")
 

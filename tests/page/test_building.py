@@ -17,9 +17,9 @@ from deepcredit.config.studies import studies
 from deepcredit.core.words import shown
 from deepcredit.figures.packing import packed
 from deepcredit.page.page import _data
+from tests.clones import Clone
 from tests.page.browser import Browser
 from tests.page.conftest import planned, rules, say
-from tests.clones import Clone
 
 pytestmark = [pytest.mark.xdist_group("page"), pytest.mark.timeout(1200)]
 

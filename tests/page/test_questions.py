@@ -25,8 +25,8 @@ from deepcredit.core.files import checksum
 from deepcredit.figures.render import render
 from deepcredit.store import store
 from deepcredit.store.address import provenance_path
-from tests.page.conftest import say
 from tests.clones import Clone
+from tests.page.conftest import say
 
 pytestmark = [pytest.mark.xdist_group("page"), pytest.mark.timeout(1200)]
 

@@ -15,7 +15,6 @@ from deepcredit.rules.target_propagation import learned
 from deepcredit.rules.target_propagation.learned import Inverses
 from deepcredit.studies.targetprop.experiments import tp_learned_inverse as experiment
 from deepcredit.studies.targetprop.schemas.tp_learned_inverse import (
-    TpDataset,
     TpLearnedData,
     TpLearnedInverse,
     TpLearnedModel,
@@ -234,7 +233,7 @@ def config(rule: TpLearnedRuleOptions, seeds: list[int], lr: float = 0.5, n_step
         model=TpLearnedModel(width=10, weight_std=0.1),
         rule=rule,
         optimizer=TpLearnedOptimizer(lr, n_steps, record_every=20),
-        data=TpLearnedData(TpDataset.ring, batch_size=20),
+        data=TpLearnedData("ring", batch_size=20),
     )
 
 

@@ -10,8 +10,9 @@ import torch
 from deepcredit.config.cells import Cell
 from deepcredit.config.schema import Trainer
 from deepcredit.core.errors import UserError
-from deepcredit.data import mnist
-from deepcredit.data.batches import Batches
+from deepcredit.data import samples
+from deepcredit.data.datasets import DATASETS
+from deepcredit.data.samples import Arrays, Samples
 from deepcredit.jobs.compute import obtain
 from deepcredit.nets.init import Stream, draw_weights, generator
 from deepcredit.nets.mlp import MLP, Weights, feedforward
@@ -26,31 +27,36 @@ from deepcredit.studies.mupc.schemas.equilibrium_training import (
     EquilibriumTraining,
 )
 from deepcredit.studies.mupc.schemas.forward_pass import ForwardModel, ForwardOptimizer, ForwardPass
+from deepcredit.training.order import one_epoch
 
 
 @pytest.fixture
-def images(monkeypatch: pytest.MonkeyPatch) -> Iterator[mnist.Images]:
+def images(monkeypatch: pytest.MonkeyPatch) -> Iterator[Samples]:
     """640 images of noise in place of MNIST."""
     rng = np.random.default_rng(0)
     pixels, labels = rng.integers(0, 256, (640, 784), dtype=np.uint8), rng.integers(0, 10, 640)
-    made_up = mnist.Images("mnist", pixels, labels, pixels[:10], labels[:10])
-    monkeypatch.setattr(mnist, "load", lambda name: made_up)
+    made_up = Samples(Arrays(pixels, labels, pixels[:10], labels[:10]), 10, DATASETS["mnist"].normalisation)
+    monkeypatch.setattr(samples, "load", lambda chosen: made_up)
     return made_up
 
 
-def first_batches(images: mnist.Images, seed: int, count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    order = torch.randperm(640, generator=generator(seed, Stream.data_order)).numpy()
-    batches = list(Batches(images, order, 64))[:count]
-    return [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in batches]
+def first_batches(images: Samples, seed: int, count: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """By a torch permutation of the seed's own stream, and torch's own one-hot targets."""
+    order = torch.randperm(640, generator=generator(seed, Stream.data_order))
+    pixels = (torch.from_numpy(images.arrays.train_x[order]) / 255 - 0.1307) / 0.3081
+    labels = torch.from_numpy(images.arrays.train_labels)[order]
+    y = torch.nn.functional.one_hot(labels, 10).float()
+    return list(zip(pixels.split(64), y.split(64), strict=True))[:count]
 
 
-def test_batches_are_whole_distinct_and_normalised(images: mnist.Images) -> None:
-    batches = list(Batches(images, np.random.default_rng(1).permutation(640)[:600], 64))
-    assert len(batches) == 9
+def test_batches_are_whole_distinct_and_normalised(images: Samples) -> None:
+    batches = [(x.numpy(), y.numpy()) for x, y in one_epoch(images, 1, 70, 9)]
+    assert {len(x) for x, _ in batches} == {70}
     seen = np.concatenate([x for x, _ in batches])
-    assert len(np.unique(seen, axis=0)) == 9 * 64
+    assert len(np.unique(seen, axis=0)) == 9 * 70
     pixels = np.rint((seen * 0.3081 + 0.1307) * 255).astype(np.uint8)
-    rows = {image.tobytes(): label for image, label in zip(images.train_images, images.train_labels, strict=True)}
+    known = zip(images.arrays.train_x, images.arrays.train_labels, strict=True)
+    rows = {image.tobytes(): label for image, label in known}
     classes = np.concatenate([y for _, y in batches]).argmax(1)
     assert [rows[p.tobytes()] for p in pixels] == classes.tolist()
 
@@ -115,7 +121,7 @@ def adam_by_the_book(weights: Weights, gradients: list[Weights], lr: float) -> W
     return weights
 
 
-def test_linear_training_follows_adam_at_the_exact_equilibrium(images: mnist.Images) -> None:
+def test_linear_training_follows_adam_at_the_exact_equilibrium(images: Samples) -> None:
     ds = equilibrium_training.run(equilibrium_config(ActFn.linear))
     net = MLP(784, 4, 3, 10, ActFn.linear, Parameterisation.mupc, True)
     start = draw_weights(net, Init.standard_gauss, [5], dtype=torch.float64)
@@ -133,14 +139,14 @@ def test_linear_training_follows_adam_at_the_exact_equilibrium(images: mnist.Ima
 
 
 @pytest.mark.parametrize("act_fn", [ActFn.tanh, ActFn.relu])
-def test_equilibria_that_are_searched_for_meet_the_tolerance(act_fn: ActFn, images: mnist.Images) -> None:
+def test_equilibria_that_are_searched_for_meet_the_tolerance(act_fn: ActFn, images: Samples) -> None:
     ds = equilibrium_training.run(equilibrium_config(act_fn))
     assert (ds.gradient_norm <= 1e-6).all()
     assert (ds.inference_steps >= 1).all()
     assert (ds.energy <= ds.loss).all()
 
 
-def test_a_width_trains_the_same_whichever_others_are_computed(images: mnist.Images) -> None:
+def test_a_width_trains_the_same_whichever_others_are_computed(images: Samples) -> None:
     several = equilibrium_training.run(equilibrium_config(ActFn.linear, width=[4, 2, 7]))
     alone = equilibrium_training.run(equilibrium_config(ActFn.linear, width=[2]))
     assert several.loss.sel(width=[2]).values.tobytes() == alone.loss.values.tobytes()
@@ -155,7 +161,7 @@ def forward_config(algorithm: list[Algorithm]) -> ForwardPass:
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-def test_norms_are_those_of_training_by_automatic_differentiation(algorithm: Algorithm, images: mnist.Images) -> None:
+def test_norms_are_those_of_training_by_automatic_differentiation(algorithm: Algorithm, images: Samples) -> None:
     """The mean over all entries of (y − ŷ)², by an optimiser of the framework on leaves of its own."""
     ds = forward_pass.run(forward_config([algorithm])).sel(act_fn="tanh", num_layers=8).isel(optimizer=0, seed=0)
     net = MLP(784, 6, 7, 10, ActFn.tanh, Parameterisation.depth_mup, True)
@@ -207,7 +213,7 @@ TOO_LARGE = {
 @pytest.mark.parametrize("name", TOO_LARGE)
 def test_what_cannot_fit_is_refused_before_any_computing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     config, named = TOO_LARGE[name]
-    monkeypatch.setattr(mnist, "load", lambda _: pytest.fail("began to load data"))
+    monkeypatch.setattr(samples, "load", lambda _: pytest.fail("began to load data"))
     with pytest.raises(UserError, match="GiB of memory") as caught:
         obtain(Cell(replace(config, experiment=name), {}, ()), Trainer(memory_gib=8))
     assert "trainer.memory_gib=8" in str(caught.value)

@@ -18,8 +18,9 @@ from deepcredit.rules.predictive_coding.energy import Penalties, energy
 from deepcredit.theory.hessian import hessian_at_start
 from deepcredit.training import fit, recorders
 from deepcredit.training.fit import Options, Records, in_chunks, train
-from deepcredit.training.images import BatchOrder, ImageData
+from deepcredit.training.images import ImageData
 from deepcredit.training.members import Member, Recipe
+from deepcredit.training.order import BatchOrder
 from deepcredit.training.recorders import DIVERGED, NO_LEARNING, Schedule
 
 NET = MLP(12, 8, 3, 4, ActFn.tanh, Parameterisation.mupc, skips=True)
@@ -67,7 +68,7 @@ CASES = {
 def test_training_is_that_of_autograd_and_torchs_adam(
     name: str, images: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorders, "CHANCE", -1.0)
+    monkeypatch.setattr(recorders, "ABOVE_CHANCE", -100.0)
     recipe = CASES[name]
     members = [Member(0, 0.05, 0.4, 0.0), Member(1, 0.02, 0.2, 0.1)]
     if recipe.rule is Rule.bp:

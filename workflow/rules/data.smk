@@ -3,19 +3,19 @@
 
 from pathlib import Path
 
-from deepcredit.data.files import DATASETS, raw_folder, root
+from deepcredit.data.datasets import DATASETS
+from deepcredit.data.files import paths_of
 
 
 def raw_files(dataset):
-    folder = raw_folder(DATASETS[dataset], root())
-    return [str(folder / name) for name in DATASETS[dataset].sha256]
+    return [str(path) for path in paths_of(DATASETS[dataset])]
 
 
 def missing_files(dataset):
     return [file for file in raw_files(dataset) if not Path(file).is_file()]
 
 
-for dataset in filter(missing_files, DATASETS):
+for dataset in filter(missing_files, DATASETS.names):
 
     rule:
         name:

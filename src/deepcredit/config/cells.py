@@ -1,7 +1,6 @@
 """Which cells an experiment has: one typed config each, with a name and the command that computes it."""
 
 import copy
-import dataclasses
 import itertools
 import math
 import re
@@ -19,13 +18,17 @@ from deepcredit.config.scales import PAPER, at_scale, changes
 from deepcredit.config.schema import NOT_IN_CELL, Experiment
 from deepcredit.config.studies import schema_of
 from deepcredit.config.trees import instantiate, leaves, plain, set_leaf, tree_of
+from deepcredit.core import located
 from deepcredit.core.errors import UserError, nearest
 from deepcredit.core.registry import open_sections
 
 #: coordinate of a setting where the last part of its key would be ambiguous or not the field's word
-LABELS = {"inference.lr": "activity_lr", "optimizer.lr": "weight_lr"}
+LABELS = {"inference.lr": "activity_lr", "optimizer.lr": "weight_lr", "data.path": "file"}
 
 MISSING = "???"
+
+#: a text that Hydra's override grammar takes as it is
+PLAIN_WORD = re.compile(r"[\w./+-]+")
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,18 @@ class Cell:
 
 
 def settings_of(config: Experiment) -> dict[str, Any]:
-    """A typed config as it is hashed and written."""
-    return plain({key: value for key, value in dataclasses.asdict(config).items() if key not in NOT_IN_CELL})
+    """A typed config as it is hashed and written: with what is in a user's files, not where they are."""
+    return _plain(config, without=located.PLACE)
+
+
+def given_by(config: Experiment) -> dict[str, Any]:
+    """A typed config as somebody has to give it: with where a user's files are, not what is in them."""
+    return _plain(config, without=located.CONTENT)
+
+
+def _plain(config: Experiment, without: str) -> dict[str, Any]:
+    tree = located.tree(config, without=without)
+    return plain({key: value for key, value in tree.items() if key not in NOT_IN_CELL})
 
 
 def typed(settings: Mapping[str, Any], experiment: str) -> Experiment:
@@ -133,19 +146,19 @@ class _Paper:
         if missing:
             raise UserError(f"{self.experiment}: {missing[0]} has no value; write {missing[0]}=<value>")
         config = typed(tree, self.experiment)
-        told_apart = {key: value for key, value in leaves(settings_of(config)) if key in self.varied}
         varied = {_override_of(key, config) for key in self.varied}
         overrides = tuple(
             f"{key}={_written(value)}"
             for key, value in _overridable(config).items()
             if key in varied or self.published.get(key, value) != value
         )
-        return Cell(config, {label_of(key): value for key, value in told_apart.items()}, overrides)
+        shown = dict(leaves(given_by(config))) | {file.key: file.digits for file in located.files(config)}
+        return Cell(config, {label_of(key): value for key, value in shown.items() if key in self.varied}, overrides)
 
 
 def _overridable(config: Experiment) -> dict[str, Any]:
     """Every setting as overrides change it: one by one, but the options of records together, as records have others."""
-    settings, together = settings_of(config), open_sections(config)
+    settings, together = given_by(config), open_sections(config)
     whole = {section: settings[section] for section in together}
     return dict(leaves({key: value for key, value in settings.items() if key not in together})) | whole
 
@@ -219,4 +232,5 @@ def _written(value: Any) -> str:
         return "[" + ",".join(_written(v) for v in value) + "]"
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{k}:{_written(v)}" for k, v in value.items()) + "}"
-    return str(value)
+    text = str(value)
+    return text if PLAIN_WORD.fullmatch(text) else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -199,10 +199,13 @@ def choices(config: Any, prefix: str = "") -> Iterator[Choice]:
                 yield Choice(key, f.metadata["registry"], name, f.metadata["need"])
 
 
-def check_choices(config: Any) -> None:
-    """Raise a `UserError` where a setting names an unknown record, one that cannot do what is needed, or one twice."""
+def check_choices(config: Any, prefix: str = "") -> None:
+    """Raise a `UserError` where a setting names an unknown record, one that cannot do what is needed, or one twice.
+
+    `prefix` is that of the settings' keys, for a section that looks at its own.
+    """
     seen: set[tuple[str, str]] = set()
-    for choice in choices(config):
+    for choice in choices(config, prefix):
         allowed = [record.name for record in choice.registry if record.allows(choice.need)]
         if choice.name not in allowed:
             raise UserError(f"{choice.key}: {unknown(choice.registry.what, choice.name, allowed)}")

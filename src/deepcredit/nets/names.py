@@ -1,4 +1,4 @@
-"""Names of networks and data sets that configs choose from. Imports no torch."""
+"""Names of networks that configs choose from. Imports no torch."""
 
 from enum import Enum
 
@@ -32,13 +32,6 @@ class Init(Enum):
     xavier_uniform = "xavier_uniform"
 
 
-class Dataset(Enum):
-    """Images to classify."""
-
-    mnist = "mnist"
-    fashion_mnist = "fashion_mnist"
-
-
 class Algorithm(Enum):
     """How inference descends the energy."""
 
@@ -46,6 +39,3 @@ class Algorithm(Enum):
     adam = "adam"
 
 
-#: width and number of classes of the data sets above: 28 × 28 pixels, ten classes
-IMAGE_SIZE = 784
-N_CLASSES = 10

@@ -6,27 +6,29 @@ the code that composes. Fingerprints and addresses are worked out afresh each ti
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from deepcredit.config.cells import Cell, cells_of, thinned, typed
+from deepcredit.config.cells import Cell, cells_of, given_by, thinned, typed
 from deepcredit.config.compose import experiment_names, figure_config, figure_names
 from deepcredit.config.scales import scale_names
+from deepcredit.config.schema import Experiment
 from deepcredit.config.studies import conf_folders, drawing_module, kinds
 from deepcredit.config.trees import plain
-from deepcredit.core import paths
+from deepcredit.core import located, paths
 from deepcredit.core.errors import UserError, unknown
 from deepcredit.core.files import write_text
-from deepcredit.core.registry import module_of, record_modules
-from deepcredit.data.files import DATASETS
+from deepcredit.core.registry import choices, module_of, record_modules
+from deepcredit.data.datasets import DATASETS
 from deepcredit.figures.style import STYLE_SHEET
 from deepcredit.plan.cost import Cost, cost
 from deepcredit.plan.machine import CORE, CUDA, speed
 from deepcredit.store import fingerprint
 from deepcredit.store.address import path_of
+from deepcredit.store.provenance import read_json
 
 
 @dataclass(frozen=True)
@@ -116,15 +118,21 @@ def plan(scale: str) -> Plan:
 
 def _planned_cell(tree: dict[str, Any], experiment: str) -> PlannedCell:
     cell = Cell(typed(tree["settings"], experiment), tree["labels"], tuple(tree["overrides"]))
-    dataset = cell.settings.get("data", {}).get("dataset")
     return PlannedCell(
         cell.config,
         cell.labels,
         cell.overrides,
         paths.relative(path_of(cell)),
         Cost(**tree["cost"]),
-        (dataset,) if dataset in DATASETS else (),
+        tuple(_fetched(cell.config)),
     )
+
+
+def _fetched(config: Experiment) -> Iterator[str]:
+    """Names of the data sets that a cell reads and that have to be fetched."""
+    for choice in choices(config):
+        if choice.registry is DATASETS and choice.record.files is not None:
+            yield choice.name
 
 
 def _planned_figure(name: str, config: dict[str, Any]) -> PlannedFigure:
@@ -144,8 +152,9 @@ def _planned_figure(name: str, config: dict[str, Any]) -> PlannedFigure:
 def _composed(scale: str) -> dict[str, Any]:
     """Cells and figure configs of a scale as plain trees, from the cache where nothing they depend on changed."""
     path = paths.cache_folder() / f"plan-{scale}-{_content(_inputs())}.json"
-    if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
+    tree = read_json(path)
+    if tree is not None and all(located.Located(*file).unchanged for file in tree["files"]):
+        return tree
     tree = _compose(scale)
     write_text(path, json.dumps(tree, ensure_ascii=False))
     for old in path.parent.glob(f"plan-{scale}-*.json"):
@@ -162,12 +171,19 @@ def _compose(scale: str) -> dict[str, Any]:
         "cells": {name: [_written(cell) for cell in found] for name, found in cells.items()},
         "figures": {name: plain(dataclasses.asdict(figure_config(name))) for name in figure_names()},
         "thinned": {name: thinned(name, scale) for name in cells},
+        "files": _files(cell for found in cells.values() for cell in found),
     }
+
+
+def _files(cells: Iterable[Cell]) -> list[Sequence[str | None]]:
+    """The files that cells read of a user's own, each once."""
+    found = {file for cell in cells for file in located.files(cell.config) if file.place is not None}
+    return sorted((file.key, file.place, file.sha256) for file in found)
 
 
 def _written(cell: Cell) -> dict[str, Any]:
     of = dataclasses.asdict(cost(cell.config))
-    return {"settings": cell.settings, "labels": cell.labels, "overrides": cell.overrides, "cost": of}
+    return {"settings": given_by(cell.config), "labels": cell.labels, "overrides": cell.overrides, "cost": of}
 
 
 def _inputs() -> Sequence[Path]:

@@ -17,8 +17,8 @@ from deepcredit.training import lightning as pl
 from deepcredit.training.module import EnsembleModule
 from deepcredit.training.stack import Stack
 
-#: below this test accuracy in %, a run does not learn
-CHANCE = 15.0
+#: a run does not learn whose test accuracy in % is less than so much above that of guessing
+ABOVE_CHANCE = 5.0
 
 #: why a member stopped
 COMPLETED, DIVERGED, NO_LEARNING = "", "diverged", "no learning"
@@ -157,7 +157,7 @@ def _not_observed(*arguments: Any) -> float:  # noqa: ARG001
 
 
 class StopPolicy:
-    """Freezes a member whose loss is not finite, or that is below `CHANCE` at a test; the others go on.
+    """Freezes a member whose loss is not finite, or that at a test is not `ABOVE_CHANCE`; the others go on.
 
     Goes after the recorders. `steps` is the number of steps a member trained for, `reasons` why it stopped.
     """
@@ -198,7 +198,7 @@ class StopPolicy:
             accuracy = self.accuracy.values[member, test].item()
             if math.isnan(accuracy):
                 self._stop(module, member, taken, DIVERGED)
-            elif accuracy < CHANCE:
+            elif accuracy < 100 / module.data.n_classes + ABOVE_CHANCE:
                 self._stop(module, member, taken, NO_LEARNING)
 
     def _training(self) -> list[int]:

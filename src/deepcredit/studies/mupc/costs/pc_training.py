@@ -5,7 +5,6 @@ What the rule itself takes is in `deepcredit.rules.costs`. Seconds were fitted t
 measured.
 """
 
-from deepcredit.nets.names import IMAGE_SIZE, N_CLASSES
 from deepcredit.plan.cost import Cost
 from deepcredit.rules.costs import LEARNED, Batch, BatchCost
 from deepcredit.rules.rule import RULES
@@ -21,8 +20,8 @@ TESTED_ACTIVITY = 3.3e-9
 
 def _batch(config: PcTraining) -> Batch:
     """What a member learns from at once."""
-    model = config.model
-    return Batch(IMAGE_SIZE, model.width, model.n_hidden, N_CLASSES, model.act_fn, config.data.batch_size)
+    model, sizes = config.model, config.data.sizes
+    return Batch(sizes.n_inputs, model.width, model.n_hidden, sizes.n_classes, model.act_fn, config.data.batch_size)
 
 
 def _learning(config: PcTraining) -> BatchCost:
@@ -51,8 +50,8 @@ def core_seconds(config: PcTraining) -> float:
 
 def _test_seconds(config: PcTraining) -> float:
     width, n_hidden = config.model.width, config.model.n_hidden
-    products, activities = 2 * (n_hidden * width**2 + IMAGE_SIZE * width), n_hidden * width
-    return config.data.n_test * (TESTED * products + TESTED_ACTIVITY * activities)
+    products, activities = 2 * (n_hidden * width**2 + config.data.sizes.n_inputs * width), n_hidden * width
+    return config.data.n_tested * (TESTED * products + TESTED_ACTIVITY * activities)
 
 
 def _condition_seconds(n_hidden: int, width: int) -> float:
@@ -62,7 +61,7 @@ def _condition_seconds(n_hidden: int, width: int) -> float:
 
 def operations(config: PcTraining) -> float:
     """Float32 operations of all products of a cell."""
-    tested = 2 * config.data.n_test * _batch(config).n_weights * _n_tests(config)
+    tested = 2 * config.data.n_tested * _batch(config).n_weights * _n_tests(config)
     return _n_members(config) * (config.data.n_steps * _learning(config).operations + tested)
 
 
@@ -75,8 +74,8 @@ def kernels(config: PcTraining) -> float:
 
 def memory(config: PcTraining) -> float:
     """Bytes that a cell holds at once."""
-    rows = config.data.batch_size
-    images = 2 * 4 * 70_000 * IMAGE_SIZE
+    rows, sizes = config.data.batch_size, config.data.sizes
+    images = 2 * 4 * (sizes.n_train + sizes.n_test) * sizes.n_inputs
     layers = 10 * config.model.n_hidden * rows * config.model.width
     blocks = 8 * 6 * config.model.n_hidden * config.model.width**2 if config.record.condition_number else 0
     each = 4 * (6 * _batch(config).n_weights + layers) + 8 * config.data.n_steps

@@ -1,6 +1,6 @@
 """What the kinds of experiment of the theory of μPC cost."""
 
-from deepcredit.nets.names import IMAGE_SIZE, N_CLASSES, ActFn
+from deepcredit.nets.names import ActFn
 from deepcredit.plan.cost import Cost
 from deepcredit.studies.mupc.schemas.activity_hessian import MATRICES, ActivityHessian
 from deepcredit.studies.mupc.schemas.equilibrium_training import EquilibriumTraining
@@ -30,8 +30,8 @@ def activity_hessian(config: ActivityHessian) -> Cost:
 
 def equilibrium_training(config: EquilibriumTraining) -> Cost:
     """One network after the other, the widest deciding what is held."""
-    width, n_hidden = max(config.model.width), config.model.n_hidden
-    weights = width * (IMAGE_SIZE + (n_hidden - 1) * width + N_CLASSES)
+    width, n_hidden, sizes = max(config.model.width), config.model.n_hidden, config.data.sizes
+    weights = width * (sizes.n_inputs + (n_hidden - 1) * width + sizes.n_classes)
     return Cost(
         _equilibrium_seconds(config),
         8.0 * (EQUILIBRIUM_COPIES * weights + 20 * n_hidden * width * config.data.batch_size),
@@ -43,7 +43,7 @@ def equilibrium_training(config: EquilibriumTraining) -> Cost:
 def forward_pass(config: ForwardPass) -> Cost:
     """One network after the other, the deepest deciding what is held."""
     width, depth = config.model.width, max(config.model.num_layers)
-    weights = width * (IMAGE_SIZE + (depth - 2) * width)
+    weights = width * (config.data.sizes.n_inputs + (depth - 2) * width)
     return Cost(
         _forward_seconds(config),
         4.0 * (FORWARD_COPIES * weights + 5 * depth * width * config.data.batch_size),
@@ -63,12 +63,12 @@ def _hessian_seconds(config: ActivityHessian) -> float:
 
 
 def _equilibrium_seconds(config: EquilibriumTraining) -> float:
-    model, rows = config.model, config.data.batch_size
+    model, rows, n_inputs = config.model, config.data.batch_size, config.data.sizes.n_inputs
     exact = model.act_fn is ActFn.linear
 
     def a_step(width: int) -> float:
         if exact:
-            return 5e-4 + model.n_hidden * (1e-5 + 1e-9 * width**2) + 1.3e-8 * width * IMAGE_SIZE
+            return 5e-4 + model.n_hidden * (1e-5 + 1e-9 * width**2) + 1.3e-8 * width * n_inputs
         # so many products until the gradient is small
         return 100 * model.n_hidden * (1e-4 + 4e-10 * rows * width**2 / 10)
 

@@ -5,20 +5,19 @@ accumulate in float64. State l is the pre-activation of layer l, state L the out
 """
 
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from deepcredit.data import mnist
-from deepcredit.data.batches import Batches
-from deepcredit.nets.init import Stream, draw_weights, generator, training_gain
+from deepcredit.data import samples
+from deepcredit.nets.init import draw_weights, training_gain
 from deepcredit.nets.mlp import MLP, Weights, feedforward
 from deepcredit.nets.names import ActFn, Algorithm
 from deepcredit.rules import backprop
 from deepcredit.studies.mupc.schemas.forward_pass import FRACTIONS, ForwardPass
+from deepcredit.training.order import one_epoch
 
 #: batches [B, D] and [B, K] of one seed
 Data = list[tuple[Tensor, Tensor]]
@@ -26,8 +25,9 @@ Data = list[tuple[Tensor, Tensor]]
 
 def run(config: ForwardPass) -> xr.Dataset:
     """All norms of all members."""
-    images = mnist.load(config.data.dataset.value)
-    data = {seed: first_batches(config, images, seed) for seed in config.seed}
+    images = samples.load(config.data.chosen)
+    first = config.data.batch_size, config.optimizer.n_steps
+    data = {seed: list(one_epoch(images, seed, *first)) for seed in config.seed}
     norms = [
         [norms_of_one_draw(config, depth, seed, data[seed]) for seed in config.seed]
         for depth in config.model.num_layers
@@ -43,13 +43,6 @@ def run(config: ForwardPass) -> xr.Dataset:
     by_name = np.einsum("ls...vrt->v...lsrt", np.array(norms))
     arrays = {name: (v.dims, values) for (name, v), values in zip(config.variables.items(), by_name, strict=True)}
     return xr.Dataset(arrays, coords)
-
-
-def first_batches(config: ForwardPass, images: mnist.Images, seed: int) -> Data:
-    """The batches that the seed's network sees."""
-    order = torch.randperm(len(images.train_images), generator=generator(seed, Stream.data_order))
-    batches = islice(Batches(images, order.numpy(), config.data.batch_size), config.optimizer.n_steps)
-    return [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in batches]
 
 
 def norms_of_one_draw(config: ForwardPass, depth: int, seed: int, data: Data) -> np.ndarray:

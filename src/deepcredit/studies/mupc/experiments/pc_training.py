@@ -30,10 +30,8 @@ import torch
 import xarray as xr
 
 from deepcredit.config.schema import Accelerator
-from deepcredit.data.mnist import N_CLASSES
 from deepcredit.nets.init import training_gain
 from deepcredit.nets.mlp import MLP
-from deepcredit.nets.names import IMAGE_SIZE
 from deepcredit.rules.penalties import Penalties
 from deepcredit.studies.mupc.schemas.pc_training import MEMBERS, PcTraining
 from deepcredit.training.fit import Options, Records, free_memory, train
@@ -49,8 +47,8 @@ def run(config: PcTraining, checkpoints: Path | None = None, report: Report | No
     `report` is told now and then how far the training is.
     """
     device = _device(config.trainer.accelerator)
-    data = ImageData.load(config.data.dataset.value, device)
-    schedule = Schedule(config.data.n_steps, config.data.test_every, config.data.n_test)
+    data = ImageData.load(config.data.chosen, device)
+    schedule = Schedule(config.data.n_steps, config.data.test_every, config.data.n_tested)
     trainer = config.trainer
     memory = free_memory(device, trainer.memory_gib * 2**30)
     options = Options(device, memory, checkpoints, 60 * trainer.checkpoint_minutes, report)
@@ -61,9 +59,10 @@ def run(config: PcTraining, checkpoints: Path | None = None, report: Report | No
 
 def recipe(config: PcTraining) -> Recipe:
     """What the members of a cell share."""
-    model = config.model
+    model, sizes = config.model, config.data.sizes
+    shape = (sizes.n_inputs, model.width, model.n_hidden, sizes.n_classes)
     return Recipe(
-        net=MLP(IMAGE_SIZE, model.width, model.n_hidden, N_CLASSES, model.act_fn, model.parameterisation, model.skips),
+        net=MLP(*shape, model.act_fn, model.parameterisation, model.skips),
         init=model.init,
         gain=training_gain(model.act_fn, model.init),
         rule=config.rule,

@@ -17,11 +17,11 @@ from deepcredit.figures.style import COLUMN, PAGE
 from deepcredit.rules.rule import RULES
 from deepcredit.studies.mupc.figures.training_curves import (
     ACCURACY,
-    BATCHES_PER_EPOCH,
     CONDITION,
     ITERATIONS,
     Look,
     accuracy_axis,
+    batches_per_epoch,
     best_rate,
     condition_axis,
     draw_runs,
@@ -79,7 +79,7 @@ def _family(ax: Axes, data: Data, panel: Options, options: Options, looks: Mappi
     tables = []
     for value in values_of(cells, by, **panel["where"]):
         runs, rate = chosen(pick(cells, **panel["where"], **{by: value}), panel["where"], options)
-        table = draw_runs(ax, runs, looks[value], quantity, _per(panel))
+        table = draw_runs(ax, runs, looks[value], quantity, _per(panel, runs))
         tables.append(table.assign(panel=panel["title"], **{"activity_lr": rate, by: value}))
     ax.set_title(panel["title"])
     if quantity == "test_accuracy":
@@ -89,9 +89,9 @@ def _family(ax: Axes, data: Data, panel: Options, options: Options, looks: Mappi
     return pd.concat(tables, ignore_index=True)
 
 
-def _per(panel: Options) -> float:
+def _per(panel: Options, runs: xr.Dataset) -> float:
     """Iterations that the horizontal axis counts as one."""
-    return BATCHES_PER_EPOCH if panel.get("epochs") else 1
+    return batches_per_epoch(runs) if panel.get("epochs") else 1
 
 
 def sweep_by_depth(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
@@ -185,7 +185,8 @@ def rules_at_depth(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
     for ax, panel in zip(axes, panels, strict=True):
         for rule, role in panel["roles"].items():
             runs, _ = chosen(pick(data[role], **panel["where"]), panel["where"], options)
-            tables.append(draw_runs(ax, runs, LOOKS[rule], per=_per(panel)).assign(rule=rule, panel=panel["title"]))
+            drawn = draw_runs(ax, runs, LOOKS[rule], per=_per(panel, runs))
+            tables.append(drawn.assign(rule=rule, panel=panel["title"]))
         ax.set(title=panel["title"], xlabel="epoch" if panel.get("epochs") else ITERATIONS)
         accuracy_axis(ax)
     axes[0].set_ylabel(ACCURACY)

@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from deepcredit.data.datasets import sizes_in
 from deepcredit.figures.base import NotTestable
 from deepcredit.figures.style import SEQUENCE
 
@@ -51,8 +52,6 @@ STOPS = {
     "no learning": ("X", "stopped: below 15 %"),
     "diverged": ("v", "stopped: diverged"),
 }
-
-BATCHES_PER_EPOCH = 60_000 // 64
 
 
 # --- finding runs -------------------------------------------------------------------------------------------------
@@ -107,6 +106,12 @@ def _position(cell: xr.Dataset, name: str, value: Any) -> int | None:
         if found == value or (isinstance(found, float) and math.isclose(found, value, rel_tol=1e-6)):
             return position
     return None
+
+
+def batches_per_epoch(runs: xr.Dataset) -> int:
+    """Training iterations in an epoch of the runs of a cell."""
+    data = json.loads(runs.attrs["settings"])["data"]
+    return sizes_in(data).batches(data["batch_size"])
 
 
 # --- statistics ---------------------------------------------------------------------------------------------------

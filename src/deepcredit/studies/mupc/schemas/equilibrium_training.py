@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
-from deepcredit.nets.names import ActFn, Dataset, Init, Parameterisation
+from deepcredit.data.settings import ImageSettings
+from deepcredit.nets.names import ActFn, Init, Parameterisation
 from deepcredit.rules.options import NewtonInference
 
 
@@ -28,25 +29,13 @@ class EquilibriumModel:
 
 @dataclass
 class EquilibriumOptimizer:
-    """Adam on all weights. `n_steps` iterations, or as many as an epoch has if that is fewer."""
+    """Adam on all weights, for `n_steps` iterations of an epoch."""
 
     lr: float = 0.001
-    n_steps: int = 937
+    n_steps: int = 1
 
     def __post_init__(self) -> None:
         check(self.lr > 0, "optimizer.lr", self.lr, "a positive number")
-        check(1 <= self.n_steps <= 937, "optimizer.n_steps", self.n_steps, "1 to 937, the batches of an epoch")
-
-
-@dataclass
-class EquilibriumData:
-    """Images to classify; an epoch is shuffled by the seed, its last incomplete batch is dropped."""
-
-    dataset: Dataset = Dataset.mnist
-    batch_size: int = 64
-
-    def __post_init__(self) -> None:
-        check(1 <= self.batch_size <= 64, "data.batch_size", self.batch_size, "1 to 64, for 937 batches in an epoch")
 
 
 @dataclass
@@ -70,9 +59,10 @@ class EquilibriumTraining(Experiment):
     #: how networks that are not linear find their equilibrium
     inference: NewtonInference = field(default_factory=NewtonInference)
     optimizer: EquilibriumOptimizer = field(default_factory=EquilibriumOptimizer)
-    data: EquilibriumData = field(default_factory=EquilibriumData)
+    data: ImageSettings = field(default_factory=ImageSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.data.check_batches(self.optimizer.n_steps, "optimizer.n_steps")
         known = self.model.act_fn is not ActFn.sigmoid
         check(known, "model.act_fn", self.model.act_fn.value, "linear, tanh, relu")

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
-from deepcredit.nets.names import ActFn, Algorithm, Dataset, Init, Parameterisation
+from deepcredit.data.settings import ImageSettings
+from deepcredit.nets.names import ActFn, Algorithm, Init, Parameterisation
 
 #: layers that are recorded, as fractions of the depth L; the first one is layer 1
 FRACTIONS = {"1": 0.0, "L/4": 0.25, "L/2": 0.5, "3L/4": 0.75, "L": 1.0}
@@ -50,18 +51,6 @@ class ForwardOptimizer:
         names = [n.value for n in self.name]
         check(len(names) > 0 and len(set(names)) == len(names), "optimizer.name", names, "a list without repetitions")
         check(self.lr > 0, "optimizer.lr", self.lr, "a positive number")
-        check(self.n_steps >= 1, "optimizer.n_steps", self.n_steps, "a whole number of at least 1")
-
-
-@dataclass
-class ForwardData:
-    """Images to classify, in an order shuffled by the seed."""
-
-    dataset: Dataset = Dataset.mnist
-    batch_size: int = 64
-
-    def __post_init__(self) -> None:
-        check(self.batch_size >= 1, "data.batch_size", self.batch_size, "a whole number of at least 1")
 
 
 @dataclass
@@ -80,4 +69,8 @@ class ForwardPass(Experiment):
     kind: str = "forward_pass"
     model: ForwardModel = field(default_factory=ForwardModel)
     optimizer: ForwardOptimizer = field(default_factory=ForwardOptimizer)
-    data: ForwardData = field(default_factory=ForwardData)
+    data: ImageSettings = field(default_factory=ImageSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.data.check_batches(self.optimizer.n_steps, "optimizer.n_steps")

@@ -9,13 +9,10 @@ from typing import Any, ClassVar
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
 from deepcredit.core.registry import named, options_section
-from deepcredit.nets.names import ActFn, Dataset, Init, Parameterisation
+from deepcredit.data.settings import ImageSettings
+from deepcredit.nets.names import ActFn, Init, Parameterisation
 from deepcredit.rules.options import SteppedInference, is_number, numbers
 from deepcredit.rules.rule import RULES, options_of, settle_options
-
-#: images to learn from in each of the data sets
-N_TRAIN = 60_000
-N_TEST = 10_000
 
 MEMBERS = ("seed", "weight_lr", "activity_lr", "activity_decay")
 
@@ -57,28 +54,35 @@ class Optimizer:
 
 
 @dataclass
-class Data:
-    """Images, for `epochs` or, if given, `max_steps`. A test on the first `n_test` follows every `test_every` steps."""
+class Data(ImageSettings):
+    """Images, for `epochs` or, if given, `max_steps`. A test on the first `n_test` follows every `test_every` steps.
 
-    dataset: Dataset = Dataset.mnist
-    batch_size: int = 64
+    `n_test` is filled in with all test images where it is not given.
+    """
+
     epochs: int = 1
     max_steps: int | None = None
     test_every: int = 100
-    n_test: int = N_TEST
+    n_test: int | None = None
 
     def __post_init__(self) -> None:
-        _at_least(self, "data", 1, "batch_size", "epochs", "test_every")
-        check(self.batch_size <= N_TRAIN, "data.batch_size", self.batch_size, f"at most {N_TRAIN}")
+        super().__post_init__()
+        _at_least(self, "data", 1, "epochs", "test_every")
         check(self.max_steps is None or self.max_steps >= 1, "data.max_steps", self.max_steps, "null, or at least 1")
         check(self.test_every <= self.n_steps, "data.test_every", self.test_every, f"at most all {self.n_steps} steps")
-        enough = self.batch_size <= self.n_test <= N_TEST
-        check(enough, "data.n_test", self.n_test, f"a whole number from data.batch_size to {N_TEST}")
+        self.n_test = self.n_tested
+        allowed = f"a whole number from data.batch_size={self.batch_size} to {self.sizes.n_test}, the images there are"
+        check(self.batch_size <= self.n_test <= self.sizes.n_test, "data.n_test", self.n_test, allowed)
+
+    @property
+    def n_tested(self) -> int:
+        """Images of a test: so many as are said, or all."""
+        return self.sizes.n_test if self.n_test is None else self.n_test
 
     @property
     def n_steps(self) -> int:
         """Steps that a run is planned for; the last incomplete batch of an epoch is dropped."""
-        return self.max_steps if self.max_steps is not None else self.epochs * (N_TRAIN // self.batch_size)
+        return self.max_steps if self.max_steps is not None else self.epochs * self.sizes.batches(self.batch_size)
 
 
 @dataclass

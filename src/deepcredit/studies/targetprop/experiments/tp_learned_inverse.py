@@ -1,8 +1,8 @@
 """Backpropagation, and difference target propagation with learned inverses, on the ring and on MNIST.
 
 The network is affine from input to output (`deepcredit.nets.affine`), so its loss and accuracy on the whole training
-set are those of one affine map. Pixels are in [0, 1]; the training set leaves out the first 5,000 digits, as the
-source's loader does. Shapes: n samples, B batch, D input, N width, K output, H hidden layers.
+set are those of one affine map. Pixels are in [0, 1]; the training set leaves out its first twelfth, as the source's
+loader does with 5,000 digits of 60,000. Shapes: n samples, B batch, D input, N width, K output, H hidden layers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,20 +14,21 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from deepcredit.data import mnist, ring
+from deepcredit.data import samples
+from deepcredit.data.samples import Samples, scaled
 from deepcredit.nets import affine
 from deepcredit.nets.affine import Affine, Draws, Errors
 from deepcredit.rules.learner import Learner
 from deepcredit.rules.rule import RULES, options_of
-from deepcredit.studies.targetprop.schemas.tp_learned_inverse import TpDataset, TpLearnedInverse
+from deepcredit.studies.targetprop.schemas.tp_learned_inverse import TpLearnedInverse
 
-#: digits that the source's loader sets aside for validation, from the start of the training set
-HELD_OUT = 5000
+#: one sample in so many is set aside for validation, from the start of the training set
+HELD_OUT = 12
 
 
 def run(config: TpLearnedInverse) -> xr.Dataset:
     """Training curves of every seed."""
-    task = load(config.data.dataset)
+    task = task_of(samples.load(config.data.chosen))
     curves = [train(config, task, seed) for seed in config.seed]
     hidden = np.arange(1, config.model.num_layers)
     return xr.Dataset(
@@ -65,25 +66,27 @@ class Task:
     predicted: Callable[[Tensor], Tensor]  #: class that outputs [B, K] name, [B]
 
 
-def load(dataset: TpDataset) -> Task:
-    """The task of a data set."""
-    return {TpDataset.ring: ring_task, TpDataset.mnist: mnist_task}[dataset]()
+def task_of(data: Samples) -> Task:
+    """Targets of its own are to be met, classes to be told apart."""
+    return class_task(data) if data.arrays.train_targets is None else target_task(data)
 
 
-def ring_task() -> Task:
-    """On the ring or off it, by the sign of the first output; ½ mean squared error over batch and outputs."""
-    data = ring.load()
-    x, y, label = (torch.from_numpy(a) for a in (data.points, data.targets, data.on_ring.astype(np.int64)))
-    return Task(x, y, label, 2, half_mean_square, half_mean_square_gradient, lambda out: (out[:, 0] > 0).long())
+def target_task(data: Samples) -> Task:
+    """Two classes, by the sign of the first output; ½ mean squared error over batch and outputs."""
+    arrays = data.arrays
+    assert arrays.train_targets is not None
+    x, y, label = (torch.from_numpy(a) for a in (scaled(arrays.train_x), arrays.train_targets, arrays.train_labels))
+    predicted = lambda out: (out[:, 0] > 0).long()  # noqa: E731
+    return Task(x, y, label, data.n_classes, half_mean_square, half_mean_square_gradient, predicted)
 
 
-def mnist_task() -> Task:
-    """Ten digits, softmax cross-entropy, mean over the batch."""
-    images = mnist.load("mnist")
-    x = torch.from_numpy(images.train_images[HELD_OUT:].astype(np.float32) / np.float32(255))
-    label = torch.from_numpy(images.train_labels[HELD_OUT:])
-    y = torch.eye(mnist.N_CLASSES)[label]
-    return Task(x, y, label, mnist.N_CLASSES, cross_entropy, cross_entropy_gradient, lambda out: out.argmax(1))
+def class_task(data: Samples) -> Task:
+    """Softmax cross-entropy, mean over the batch."""
+    first = len(data.arrays.train_x) // HELD_OUT
+    x = torch.from_numpy(scaled(data.arrays.train_x[first:]))
+    label = torch.from_numpy(data.arrays.train_labels[first:])
+    y = torch.eye(data.n_classes)[label]
+    return Task(x, y, label, data.n_classes, cross_entropy, cross_entropy_gradient, lambda out: out.argmax(1))
 
 
 def half_mean_square(out_BK: Tensor, y_BK: Tensor) -> Tensor:

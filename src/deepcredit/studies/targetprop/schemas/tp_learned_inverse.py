@@ -1,20 +1,13 @@
 """Schema of difference target propagation with learned inverses in a deep affine network. Imports no torch."""
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
 from deepcredit.core.registry import named, options_section
+from deepcredit.data.settings import DataSettings
 from deepcredit.rules.rule import RULES, settle_options
-
-
-class TpDataset(Enum):
-    """`ring`: points in the plane, ½ mean squared loss; `mnist`: digits, softmax cross-entropy."""
-
-    ring = "ring"
-    mnist = "mnist"
 
 
 @dataclass
@@ -48,13 +41,15 @@ class TpLearnedOptimizer:
 
 
 @dataclass
-class TpLearnedData:
-    """Batches are drawn with replacement."""
+class TpLearnedData(DataSettings):
+    """Batches are drawn with replacement. The loss of classes is softmax cross-entropy, that of targets of its own (the
+    ring's) half their mean squared error.
+    """
 
-    dataset: TpDataset = TpDataset.mnist
     batch_size: int = 100
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(self.batch_size >= 1, "data.batch_size", self.batch_size, "a whole number of at least 1")
 
 
