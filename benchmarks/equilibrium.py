@@ -15,7 +15,7 @@ from torch import Tensor
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights
-from deepcredit.nets.names import ActFn, Init, Parameterisation
+from deepcredit.nets.names import Init, Parameterisation
 from deepcredit.rules.predictive_coding.energy import activity_gradient, weight_gradient
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.rules.predictive_coding.exact_learning import ExactLearner
@@ -47,7 +47,7 @@ def main() -> None:
         parser.add_argument(name, type=int, default=default)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    net = MLP(784, options.width, options.n_hidden, 10, ActFn.linear, Parameterisation.mupc, True)
+    net = MLP(784, options.width, options.n_hidden, 10, "linear", Parameterisation.mupc, True)
     weights = draw_weights(net, Init.standard_gauss, [0], dtype=torch.float64)
     rng = torch.Generator().manual_seed(0)
     x, y = (torch.randn(1, options.batch_size, n, dtype=torch.float64, generator=rng) for n in (784, 10))

@@ -57,8 +57,6 @@ if OPTIONS is not None and OPTIONS.device == "cpu":
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from deepcredit.config.schema import ActFn  # noqa: E402
-from deepcredit.nets.activations import activate  # noqa: E402
 from deepcredit.nets.mlp import MLP, per_member  # noqa: E402
 from deepcredit.nets.names import IMAGE_SIZE, N_CLASSES, Init, Parameterisation, Rule  # noqa: E402
 from deepcredit.rules.products import fast_products  # noqa: E402
@@ -82,7 +80,7 @@ class Shape:
     @property
     def net(self) -> MLP:
         """The network that all implementations train."""
-        return MLP(IMAGE_SIZE, self.width, self.n_hidden, N_CLASSES, ActFn.relu, self.parameterisation, self.skips)
+        return MLP(IMAGE_SIZE, self.width, self.n_hidden, N_CLASSES, "relu", self.parameterisation, self.skips)
 
     def __str__(self) -> str:
         skips = "skips" if self.skips else "no skips"
@@ -165,7 +163,7 @@ def plain_autograd(shape: Shape, device: str) -> Step:
     x, y = (t.to(device) for t in batch())
 
     def layer(index: int, z: Tensor) -> Tensor:
-        out = net.scalings[index] * torch.nn.functional.linear(activate(net.act_fn, z) if index else z, weights[index])
+        out = net.scalings[index] * torch.nn.functional.linear(net.activation.value(z) if index else z, weights[index])
         return out + z if net.skips and 0 < index < net.n_hidden else out
 
     def energy(z: list[Tensor]) -> Tensor:

@@ -4,14 +4,15 @@ Seconds were fitted to the processor time of 138 trainings (widths 32 to 1024, 8
 of inference): the estimates were 0.73 to 1.28 of what was measured.
 """
 
-from deepcredit.nets.names import IMAGE_SIZE, N_CLASSES, ActFn, Algorithm, Rule
+from deepcredit.nets.activations import ACTIVATIONS
+from deepcredit.nets.names import IMAGE_SIZE, N_CLASSES, Algorithm, Rule
 from deepcredit.plan.cost import Cost
 from deepcredit.studies.mupc.schemas.pc_training import PcTraining
 
 #: of an operation in the products of inference, in other products of a training, and in those of a test
 INFERRED, LEARNED, TESTED = 8.0e-12, 2.0e-11, 5.5e-12
-#: of an activity that moves; by Adam, that much more; of tanh and its like
-MOVED, MOVED_BY_ADAM, TANH = 7.8e-10, 1.2e-9, 5e-10
+#: of an activity that moves; by Adam, that much more
+MOVED, MOVED_BY_ADAM = 7.8e-10, 1.2e-9
 #: of a step of inference, or of a layer's feed-forward pass: the calls
 CALLS = 1.0e-5
 #: of updating a weight, and of drawing its first value; of a batch, for a member and for all together
@@ -72,9 +73,7 @@ def _inference_seconds(config: PcTraining) -> float:
     an_activity = MOVED + MOVED_BY_ADAM * (config.inference.algorithm is Algorithm.adam)
     seconds = INFERRED * (_inference(config) + _pass(config)) + CALLS * (config.max_t + n_hidden)
     seconds += an_activity * moved * activities
-    if config.model.act_fn not in (ActFn.linear, ActFn.relu):
-        seconds += TANH * (moved + n_hidden) * activities
-    return seconds
+    return seconds + ACTIVATIONS[config.model.act_fn].seconds * (moved + n_hidden) * activities
 
 
 def _backpropagation_seconds(config: PcTraining) -> float:

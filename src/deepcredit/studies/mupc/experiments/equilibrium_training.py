@@ -17,7 +17,6 @@ from deepcredit.data import mnist
 from deepcredit.data.batches import Batches
 from deepcredit.nets.init import Stream, draw_weights, generator
 from deepcredit.nets.mlp import MLP, Weights, predict
-from deepcredit.nets.names import ActFn
 from deepcredit.rules import backprop
 from deepcredit.rules.predictive_coding.energy import weight_gradient
 from deepcredit.rules.predictive_coding.exact_learning import ExactLearner
@@ -72,7 +71,7 @@ def train(config: EquilibriumTraining, images: mnist.Images, width: int, seed: i
 
 def _learner(config: EquilibriumTraining, net: MLP, weights: Weights) -> tuple[Weights, Learn]:
     """Buffers for the gradient, and what fills them."""
-    if net.act_fn is ActFn.linear:
+    if net.activation.linear:
         learner = ExactLearner(net, weights)
         return learner.gradient, lambda x, y: _learn_exactly(learner, x, y)
     gradient = weights.map(torch.zeros_like)

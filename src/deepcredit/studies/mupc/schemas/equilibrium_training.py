@@ -5,7 +5,9 @@ from typing import ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
-from deepcredit.nets.names import ActFn, Dataset, Init, Parameterisation
+from deepcredit.core.registry import named
+from deepcredit.nets.activations import ACTIVATIONS
+from deepcredit.nets.names import Dataset, Init, Parameterisation
 
 
 @dataclass
@@ -14,7 +16,7 @@ class EquilibriumModel:
 
     parameterisation: Parameterisation = Parameterisation.mupc
     init: Init = Init.standard_gauss
-    act_fn: ActFn = ActFn.linear
+    act_fn: str = named(ACTIVATIONS, "linear", need="second_derivative")
     skips: bool = True
     n_hidden: int = 1
     width: list[int] = field(default_factory=lambda: [1])
@@ -81,8 +83,3 @@ class EquilibriumTraining(Experiment):
     inference: EquilibriumInference = field(default_factory=EquilibriumInference)
     optimizer: EquilibriumOptimizer = field(default_factory=EquilibriumOptimizer)
     data: EquilibriumData = field(default_factory=EquilibriumData)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        known = self.model.act_fn is not ActFn.sigmoid
-        check(known, "model.act_fn", self.model.act_fn.value, "linear, tanh, relu")

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
-from deepcredit.nets.names import ActFn, Algorithm, Dataset, Init, Parameterisation, Rule
+from deepcredit.core.registry import named
+from deepcredit.nets.activations import ACTIVATIONS
+from deepcredit.nets.names import Algorithm, Dataset, Init, Parameterisation, Rule
 
 #: `inference.max_t` that stands for as many steps as there are hidden layers
 AS_DEEP = "n_hidden"
@@ -44,7 +46,7 @@ def _at_least(section: Any, name: str, least: int, *keys: str) -> None:
 class Model:
     """The network; input and output are those of the data set."""
 
-    act_fn: ActFn = ActFn.relu
+    act_fn: str = named(ACTIVATIONS, "relu")
     n_hidden: int = 8
     width: int = 128
     parameterisation: Parameterisation = Parameterisation.mupc
@@ -160,8 +162,16 @@ class PcTraining(Experiment):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.record.condition_number:
+            self._check_second_derivative()
         if self.rule is Rule.bp:
             self._check_backpropagation()
+
+    def _check_second_derivative(self) -> None:
+        """Refuse an activation function of which there is no Hessian."""
+        known = ACTIVATIONS[self.model.act_fn].allows("second_derivative")
+        allowed = f"false with model.act_fn={self.model.act_fn}, which has no second derivative"
+        check(known, "record.condition_number", True, allowed)
 
     def _check_backpropagation(self) -> None:
         """Refuse what backpropagation has no use for."""

@@ -7,7 +7,9 @@ from typing import ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
-from deepcredit.nets.names import ActFn, Init
+from deepcredit.core.registry import named
+from deepcredit.nets.activations import ACTIVATIONS
+from deepcredit.nets.names import Init
 from deepcredit.rules.options import HalvingInference
 
 #: initialisations that the sources of this group use
@@ -28,14 +30,14 @@ class AlignmentModel:
 
     num_layers: int = 2
     width: int = 64
-    act_fn: list[ActFn] = field(default_factory=lambda: [ActFn.linear])
+    act_fn: list[str] = named(ACTIVATIONS, ["linear"])
     init: Init = Init.xavier_uniform
 
     def __post_init__(self) -> None:
         check(self.num_layers >= 1, "model.num_layers", self.num_layers, "a whole number of at least 1")
         check(self.width >= 1, "model.width", self.width, "a whole number of at least 1")
         check(self.init in INITS, "model.init", self.init.name, ", ".join(init.name for init in INITS))
-        check(_is_set(self.act_fn), "model.act_fn", _names(self.act_fn), "a list of at least one, no repetitions")
+        check(_is_set(self.act_fn), "model.act_fn", self.act_fn, "a list of at least one, no repetitions")
 
 
 @dataclass
@@ -101,8 +103,8 @@ class TargetAlignment(Experiment):
     def __post_init__(self) -> None:
         super().__post_init__()
         if Rule.TP in self.rule.name:
-            only_linear = self.model.act_fn == [ActFn.linear]
-            check(only_linear, "model.act_fn", _names(self.model.act_fn), "['linear'] while rule.name holds TP")
+            only_linear = all(ACTIVATIONS[act_fn].linear for act_fn in self.model.act_fn)
+            check(only_linear, "model.act_fn", self.model.act_fn, "linear ones while rule.name holds TP")
             check(self.data.batch_size == 1, "data.batch_size", self.data.batch_size, "1 while rule.name holds TP")
 
 
