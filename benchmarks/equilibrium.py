@@ -16,7 +16,7 @@ from torch import Tensor
 from deepcredit.data.datasets import DATASETS
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights
-from deepcredit.nets.names import ActFn, Init, Parameterisation
+from deepcredit.nets.names import Init, Parameterisation
 from deepcredit.rules.predictive_coding.energy import activity_gradient, weight_gradient
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.rules.predictive_coding.exact_learning import ExactLearner
@@ -51,7 +51,7 @@ def main() -> None:
     sizes = DATASETS["mnist"].sizes
     assert sizes is not None
     shape = sizes.n_inputs, options.width, options.n_hidden, sizes.n_classes
-    net = MLP(*shape, ActFn.linear, Parameterisation.mupc, True)
+    net = MLP(*shape, "linear", Parameterisation.mupc, True)
     weights = draw_weights(net, Init.standard_gauss, [0], dtype=torch.float64)
     rng = torch.Generator().manual_seed(0)
     ends = net.input_size, net.output_size

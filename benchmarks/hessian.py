@@ -13,7 +13,7 @@ import torch
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP
-from deepcredit.nets.names import ActFn, Init, Parameterisation
+from deepcredit.nets.names import Init, Parameterisation
 from deepcredit.theory.hessian import extreme_eigenvalues, hessian_at_start
 
 SCALINGS = {Parameterisation.sp: Init.standard, Parameterisation.mupc: Init.standard_gauss}
@@ -32,7 +32,7 @@ def compare(net: MLP, init: Init) -> str:
     end = time.perf_counter()
     errors = [abs(f - v) / abs(v) for f, v in zip(found, (values[0].item(), values[-1].item()), strict=True)]
     ours, solver = middle - start, end - middle
-    name = f"{net.act_fn.value}, {net.parameterisation.value}{', skips' if net.skips else ''}"
+    name = f"{net.act_fn}, {net.parameterisation.value}{', skips' if net.skips else ''}"
     return (
         f"{name:<20} {ours:7.3f} s, dense {solver:6.2f} s, ratio {solver / ours:5.1f}, "
         f"kappa {abs(found[1] / found[0]):8.3g}, differences {errors[0]:.1e} {errors[1]:.1e}"
@@ -47,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     for parameterisation, init in SCALINGS.items():
-        for act_fn in (ActFn.linear, ActFn.tanh, ActFn.relu):
+        for act_fn in ("linear", "tanh", "relu"):
             for skips in (False, True):
                 shape = (options.width, options.width, options.n_hidden, options.width)
                 print(compare(MLP(*shape, act_fn, parameterisation, skips), init), flush=True)

@@ -57,9 +57,7 @@ if OPTIONS is not None and OPTIONS.device == "cpu":
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from deepcredit.config.schema import ActFn  # noqa: E402
 from deepcredit.data.datasets import DATASETS  # noqa: E402
-from deepcredit.nets.activations import activate  # noqa: E402
 from deepcredit.nets.mlp import MLP, per_member  # noqa: E402
 from deepcredit.nets.names import Init, Parameterisation, Rule  # noqa: E402
 from deepcredit.rules.products import fast_products  # noqa: E402
@@ -88,7 +86,7 @@ class Shape:
     def net(self) -> MLP:
         """The network that all implementations train."""
         shape = SIZES.n_inputs, self.width, self.n_hidden, SIZES.n_classes
-        return MLP(*shape, ActFn.relu, self.parameterisation, self.skips)
+        return MLP(*shape, "relu", self.parameterisation, self.skips)
 
     def __str__(self) -> str:
         skips = "skips" if self.skips else "no skips"
@@ -172,7 +170,7 @@ def plain_autograd(shape: Shape, device: str) -> Step:
     x, y = (t.to(device) for t in batch())
 
     def layer(index: int, z: Tensor) -> Tensor:
-        out = net.scalings[index] * torch.nn.functional.linear(activate(net.act_fn, z) if index else z, weights[index])
+        out = net.scalings[index] * torch.nn.functional.linear(net.activation.value(z) if index else z, weights[index])
         return out + z if net.skips and 0 < index < net.n_hidden else out
 
     def energy(z: list[Tensor]) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.nets.names import ActFn, Algorithm, Parameterisation
+from deepcredit.nets.names import Algorithm, Parameterisation
 from deepcredit.rules.predictive_coding.energy import activity_gradient, energy, layer_energies, weight_gradient
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.rules.predictive_coding.inference import infer
@@ -36,7 +36,7 @@ class Case:
             width=layers[0].shape[1],
             n_hidden=self.n_hidden,
             output_size=self.y.shape[-1],
-            act_fn=ActFn(str(self["act"])),
+            act_fn=str(self["act"]),
             parameterisation=Parameterisation(str(self["param"])),
             skips=bool(self["skips"]),
         )

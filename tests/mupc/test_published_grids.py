@@ -38,7 +38,7 @@ def made_up(experiment: str) -> list[xr.Dataset]:
         }
         shape = [len(values) for values in members.values()]
         accuracy = 20 + 70 * np.random.default_rng(position).random((*shape, N_TESTS))
-        stops = {(0, 0, 0, 0): ("diverged", 2)} if config.model.act_fn.value == "relu" else {}
+        stops = {(0, 0, 0, 0): ("diverged", 2)} if config.model.act_fn == "relu" else {}
         found.append(
             cell(
                 np.sort(accuracy, -1),
@@ -46,7 +46,7 @@ def made_up(experiment: str) -> list[xr.Dataset]:
                 loss=np.linspace(1, 0.1, N_TESTS),
                 stops=stops,
                 every=1,
-                act_fn=config.model.act_fn.value,
+                act_fn=config.model.act_fn,
                 n_hidden=config.model.n_hidden,
                 width=config.model.width,
                 parameterisation=config.model.parameterisation.value,

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from deepcredit.nets.activations import ACTIVATIONS
 from deepcredit.nets.init import Stream, draw_weights, generator, training_gain
 from deepcredit.nets.mlp import MLP
-from deepcredit.nets.names import ActFn, Init
+from deepcredit.nets.names import Init
 
 NET = MLP(input_size=300, width=200, n_hidden=3, output_size=100)
 STD = {
@@ -52,5 +53,5 @@ def test_streams_of_a_seed_are_different() -> None:
 
 
 def test_only_orthogonal_tanh_networks_train_with_a_gain() -> None:
-    gains = {(a, i): training_gain(a, i) for a in ActFn for i in Init if training_gain(a, i) != 1}
-    assert gains == {(ActFn.tanh, Init.orthogonal): 1.05}
+    gains = {(a, i): training_gain(a, i) for a in ACTIVATIONS.names for i in Init if training_gain(a, i) != 1}
+    assert gains == {("tanh", Init.orthogonal): 1.05}

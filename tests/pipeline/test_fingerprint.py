@@ -77,7 +77,7 @@ def test_imports_inside_functions_and_relative_imports_are_followed_and_type_che
         "from typing import TYPE_CHECKING\n"
         "if TYPE_CHECKING:\n    from deepcredit.figures import base\n"
         "def f():\n    from deepcredit.nets import mlp\n    return mlp\n"
-        "from ...nets.names import ActFn\n"
+        "from ...nets.names import Init\n"
     )
     module = fp._module(fp._parse(text, "deepcredit.studies.some.example", False))
     assert module.imports == {"deepcredit.nets.mlp", "deepcredit.nets.names"}

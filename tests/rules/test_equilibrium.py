@@ -7,7 +7,7 @@ import torch
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights
-from deepcredit.nets.names import ActFn, Init, Parameterisation
+from deepcredit.nets.names import Init, Parameterisation
 from deepcredit.rules.predictive_coding.energy import activity_gradient, energy
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.rules.predictive_coding.inference import infer
@@ -17,7 +17,7 @@ from deepcredit.rules.predictive_coding.options import Inference
 def linear(
     n_hidden: int, parameterisation: Parameterisation, skips: bool
 ) -> tuple[MLP, Weights, torch.Tensor, torch.Tensor]:
-    net = MLP(6, 5, n_hidden, 3, ActFn.linear, parameterisation, skips)
+    net = MLP(6, 5, n_hidden, 3, "linear", parameterisation, skips)
     rng = torch.Generator().manual_seed(2)
     weights = draw_weights(net, Init.standard_gauss, [0, 1], dtype=torch.float64)
     return net, weights, *(torch.randn(2, 4, n, dtype=torch.float64, generator=rng) for n in (6, 3))
@@ -55,4 +55,4 @@ def test_inference_runs_to_the_equilibrium() -> None:
 def test_a_network_that_is_not_linear_is_refused() -> None:
     _, weights, x, y = linear(2, Parameterisation.sp, False)
     with pytest.raises(ValueError, match="tanh"):
-        equilibrium(MLP(6, 5, 2, 3, ActFn.tanh), weights, x, y)
+        equilibrium(MLP(6, 5, 2, 3, "tanh"), weights, x, y)

@@ -7,7 +7,7 @@ import torch
 
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, feedforward
-from deepcredit.nets.names import ActFn, Init, Parameterisation
+from deepcredit.nets.names import Init, Parameterisation
 from deepcredit.rules import backprop
 from deepcredit.rules.predictive_coding.energy import weight_gradient
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
@@ -20,7 +20,7 @@ CASES = list(itertools.product([1, 2, 5], [Parameterisation.sp, Parameterisation
 def test_gradient_and_energy_are_those_at_the_activities_of_the_equilibrium(
     n_hidden: int, parameterisation: Parameterisation, skips: bool
 ) -> None:
-    net = MLP(7, 5, n_hidden, 3, ActFn.linear, parameterisation, skips)
+    net = MLP(7, 5, n_hidden, 3, "linear", parameterisation, skips)
     weights = draw_weights(net, Init.standard_gauss, [0, 1], dtype=torch.float64)
     learner = ExactLearner(net, weights)
     rng = torch.Generator().manual_seed(0)
@@ -33,7 +33,7 @@ def test_gradient_and_energy_are_those_at_the_activities_of_the_equilibrium(
             torch.testing.assert_close(gradient, expected, rtol=1e-8, atol=1e-10)
 
 
-@pytest.mark.parametrize("net", [MLP(3, 3, 2, 3, ActFn.relu), MLP(3, 3, 0, 3, ActFn.linear)], ids=["relu", "no hidden"])
+@pytest.mark.parametrize("net", [MLP(3, 3, 2, 3, "relu"), MLP(3, 3, 0, 3, "linear")], ids=["relu", "no hidden"])
 def test_networks_without_such_an_equilibrium_are_refused(net: MLP) -> None:
     with pytest.raises(ValueError, match="not a linear network"):
         ExactLearner(net, draw_weights(net, Init.standard, [0]))

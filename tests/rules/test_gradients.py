@@ -5,9 +5,10 @@ import itertools
 import pytest
 import torch
 
+from deepcredit.nets.activations import ACTIVATIONS
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.nets.names import ActFn, Init, Parameterisation
+from deepcredit.nets.names import Init, Parameterisation
 from deepcredit.rules import backprop
 from deepcredit.rules.predictive_coding.energy import (
     NO_PENALTIES,
@@ -18,10 +19,10 @@ from deepcredit.rules.predictive_coding.energy import (
     weight_gradient,
 )
 
-CASES = list(itertools.product(ActFn, [0, 1, 2, 4], [False, True]))
+CASES = list(itertools.product(ACTIVATIONS.names, [0, 1, 2, 4], [False, True]))
 
 
-def network(act_fn: ActFn, n_hidden: int, skips: bool) -> tuple[MLP, Weights, torch.Tensor, torch.Tensor, torch.Tensor]:
+def network(act_fn: str, n_hidden: int, skips: bool) -> tuple[MLP, Weights, torch.Tensor, torch.Tensor, torch.Tensor]:
     net = MLP(6, 5, n_hidden, 3, act_fn, Parameterisation.ntp, skips)
     rng = torch.Generator().manual_seed(1)
     weights = draw_weights(net, Init.standard_gauss, [0, 1], dtype=torch.float64)
@@ -32,7 +33,7 @@ def network(act_fn: ActFn, n_hidden: int, skips: bool) -> tuple[MLP, Weights, to
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("decay", [0.0, 0.3])
-def test_activity_gradient_is_the_derivative_of_the_energy(case: tuple[ActFn, int, bool], decay: float) -> None:
+def test_activity_gradient_is_the_derivative_of_the_energy(case: tuple[str, int, bool], decay: float) -> None:
     net, weights, x, y, z = network(*case)
     z.requires_grad_()
     energy(net, weights, z, x, y, decay).sum().backward()
@@ -41,7 +42,7 @@ def test_activity_gradient_is_the_derivative_of_the_energy(case: tuple[ActFn, in
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("penalties", [NO_PENALTIES, Penalties(0.2, 0.0), Penalties(0.1, 0.3)], ids=str)
-def test_weight_gradient_is_the_derivative_of_the_energy(case: tuple[ActFn, int, bool], penalties: Penalties) -> None:
+def test_weight_gradient_is_the_derivative_of_the_energy(case: tuple[str, int, bool], penalties: Penalties) -> None:
     net, weights, x, y, z = network(*case)
     for w in weights:
         w.requires_grad_()
@@ -52,7 +53,7 @@ def test_weight_gradient_is_the_derivative_of_the_energy(case: tuple[ActFn, int,
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_backpropagation_is_the_derivative_of_the_loss(case: tuple[ActFn, int, bool]) -> None:
+def test_backpropagation_is_the_derivative_of_the_loss(case: tuple[str, int, bool]) -> None:
     net, weights, x, y, _ = network(*case)
     for w in weights:
         w.requires_grad_()
@@ -64,7 +65,7 @@ def test_backpropagation_is_the_derivative_of_the_loss(case: tuple[ActFn, int, b
 
 def test_energy_of_a_network_of_single_units() -> None:
     """z_1 = 3 where 2 · 1 is predicted, z_2 = 5 where 3 + 2 · 3 is, output 2 · 5 where 12 is wanted, in two samples."""
-    net = MLP(1, 1, 2, 1, ActFn.linear, Parameterisation.sp, skips=True)
+    net = MLP(1, 1, 2, 1, "linear", Parameterisation.sp, skips=True)
     weights = Weights.from_layers([torch.full((1, 1, 1), 2.0, dtype=torch.float64)] * 3)
     x, y = torch.ones(2, 1, dtype=torch.float64), torch.full((2, 1), 12.0, dtype=torch.float64)
     z = torch.tensor([[[[3.0], [3.0]], [[5.0], [5.0]]]], dtype=torch.float64)
@@ -75,7 +76,7 @@ def test_energy_of_a_network_of_single_units() -> None:
 
 
 def test_activity_decay_of_each_member_is_its_own() -> None:
-    net, weights, x, y, z = network(ActFn.tanh, 3, True)
+    net, weights, x, y, z = network("tanh", 3, True)
     decays = torch.tensor([0.0, 0.7], dtype=torch.float64)
     for member, decay in enumerate(decays.tolist()):
         one = slice(member, member + 1)

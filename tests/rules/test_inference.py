@@ -7,20 +7,21 @@ import pytest
 import torch
 from torch import Tensor
 
+from deepcredit.nets.activations import ACTIVATIONS
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.nets.names import ActFn, Algorithm, Init, Parameterisation
+from deepcredit.nets.names import Algorithm, Init, Parameterisation
 from deepcredit.rules.predictive_coding.energy import activity_gradient, weight_gradient
 from deepcredit.rules.predictive_coding.engine import Engine
 from deepcredit.rules.predictive_coding.inference import infer
 from deepcredit.rules.predictive_coding.options import Inference
 
-ACT_FNS = [ActFn.linear, ActFn.tanh, ActFn.relu]
+ACT_FNS = ["linear", "tanh", "relu"]
 TORCH_OPTIMISER = {Algorithm.gd: torch.optim.SGD, Algorithm.adam: torch.optim.Adam}
 
 
 def network(
-    act_fn: ActFn, n_hidden: int, skips: bool, n_members: int = 1, dtype: torch.dtype = torch.float64
+    act_fn: str, n_hidden: int, skips: bool, n_members: int = 1, dtype: torch.dtype = torch.float64
 ) -> tuple[MLP, Weights, Tensor, Tensor]:
     net = MLP(6, 5, n_hidden, 3, act_fn, Parameterisation.ntp, skips)
     rng = torch.Generator().manual_seed(3)
@@ -30,11 +31,13 @@ def network(
 
 @pytest.mark.parametrize("decay", [0.0, 0.2])
 @pytest.mark.parametrize("algorithm", Algorithm)
-@pytest.mark.parametrize(("act_fn", "n_hidden", "skips"), list(itertools.product(ActFn, [1, 3], [False, True])))
+@pytest.mark.parametrize(
+    ("act_fn", "n_hidden", "skips"), list(itertools.product(ACTIVATIONS.names, [1, 3], [False, True]))
+)
 def test_inference_takes_the_steps_of_torchs_optimisers(
-    act_fn: ActFn, n_hidden: int, skips: bool, algorithm: Algorithm, decay: float
+    act_fn: str, n_hidden: int, skips: bool, algorithm: Algorithm, decay: float
 ) -> None:
-    if algorithm is Algorithm.adam and act_fn is ActFn.relu and not decay:
+    if algorithm is Algorithm.adam and act_fn == "relu" and not decay:
         pytest.skip("where relu is off the gradient is zero but for rounding, which Adam amplifies")
     net, weights, x, y = network(act_fn, n_hidden, skips)
     z, prediction = feedforward(net, weights, x)
@@ -49,7 +52,7 @@ def test_inference_takes_the_steps_of_torchs_optimisers(
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 4, 5, 9])
 @pytest.mark.parametrize(("act_fn", "n_hidden", "skips"), list(itertools.product(ACT_FNS, [1, 2, 5], [False, True])))
-def test_the_climbing_front_changes_no_activity(act_fn: ActFn, n_hidden: int, skips: bool, steps: int) -> None:
+def test_the_climbing_front_changes_no_activity(act_fn: str, n_hidden: int, skips: bool, steps: int) -> None:
     net, weights, x, y = network(act_fn, n_hidden, skips)
     options = Inference(steps, 0.4)
     front = infer(net, weights, x, y, options).z
@@ -59,7 +62,7 @@ def test_the_climbing_front_changes_no_activity(act_fn: ActFn, n_hidden: int, sk
 
 @pytest.mark.parametrize("steps", [0, 1, 3, 4, 7])
 @pytest.mark.parametrize(("act_fn", "skips"), list(itertools.product(ACT_FNS, [False, True])))
-def test_layers_above_the_front_are_the_only_ones_that_move(act_fn: ActFn, skips: bool, steps: int) -> None:
+def test_layers_above_the_front_are_the_only_ones_that_move(act_fn: str, skips: bool, steps: int) -> None:
     net, weights, x, y = network(act_fn, 4, skips)
     start = infer(net, weights, x, y, Inference(0, 0.1)).z
     torch.testing.assert_close(start, feedforward(net, weights, x)[0])
@@ -70,7 +73,7 @@ def test_layers_above_the_front_are_the_only_ones_that_move(act_fn: ActFn, skips
 @pytest.mark.parametrize("steps", [0, 1, 2, 4, 7])
 @pytest.mark.parametrize(("act_fn", "n_hidden", "skips"), list(itertools.product(ACT_FNS, [1, 4], [False, True])))
 def test_weight_gradient_of_the_engine_is_that_of_the_energy(
-    act_fn: ActFn, n_hidden: int, skips: bool, steps: int
+    act_fn: str, n_hidden: int, skips: bool, steps: int
 ) -> None:
     net, weights, x, y = network(act_fn, n_hidden, skips)
     engine = Engine(net, weights, 4, Inference(steps, 0.3))
@@ -82,7 +85,7 @@ def test_weight_gradient_of_the_engine_is_that_of_the_energy(
 
 @pytest.mark.parametrize("algorithm", Algorithm)
 @pytest.mark.parametrize("act_fn", ACT_FNS)
-def test_a_member_infers_the_same_bits_whoever_is_beside_it(act_fn: ActFn, algorithm: Algorithm) -> None:
+def test_a_member_infers_the_same_bits_whoever_is_beside_it(act_fn: str, algorithm: Algorithm) -> None:
     net, weights, x, y = network(act_fn, 3, True, n_members=9, dtype=torch.float32)
     rates, decays = tuple(0.1 * (m + 1) for m in range(9)), tuple(0.1 * (m % 2) for m in range(9))
     options = Inference(6, rates, algorithm, decays)
@@ -96,7 +99,7 @@ def test_a_member_infers_the_same_bits_whoever_is_beside_it(act_fn: ActFn, algor
 
 @pytest.mark.parametrize("algorithm", Algorithm)
 @pytest.mark.parametrize("act_fn", ACT_FNS)
-def test_members_computed_in_one_stack_are_those_computed_alone(act_fn: ActFn, algorithm: Algorithm) -> None:
+def test_members_computed_in_one_stack_are_those_computed_alone(act_fn: str, algorithm: Algorithm) -> None:
     """The stacked form that a GPU runs, here on the CPU, with rates and decays of each member's own."""
     net, weights, x, y = network(act_fn, 3, True, n_members=3)
     # without decay, gradients below the front are zero but for rounding, which Adam amplifies
@@ -113,7 +116,7 @@ def test_members_computed_in_one_stack_are_those_computed_alone(act_fn: ActFn, a
 
 
 def test_a_tolerance_stops_each_member_where_its_own_gradient_is_small() -> None:
-    net, weights, x, y = network(ActFn.tanh, 2, False, n_members=3)
+    net, weights, x, y = network("tanh", 2, False, n_members=3)
     options = Inference(3000, 0.5, tolerance=1e-4)
     found = infer(net, weights, x, y, options)
     norms = activity_gradient(net, weights, found.z, x, y).flatten(1).norm(dim=1)
@@ -125,7 +128,7 @@ def test_a_tolerance_stops_each_member_where_its_own_gradient_is_small() -> None
 
 
 def test_without_hidden_layers_there_is_nothing_to_infer() -> None:
-    net, weights, x, y = network(ActFn.tanh, 0, False, n_members=2)
+    net, weights, x, y = network("tanh", 0, False, n_members=2)
     found = infer(net, weights, x, y, Inference(3, 0.1))
     assert found.z.shape == (2, 0, 4, 5)
     torch.testing.assert_close(found.prediction, x @ weights.w_out.mT * 6**-0.5)

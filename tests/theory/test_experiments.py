@@ -16,7 +16,7 @@ from deepcredit.data.samples import Arrays, Samples
 from deepcredit.jobs.compute import obtain
 from deepcredit.nets.init import Stream, draw_weights, generator
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.nets.names import ActFn, Algorithm, Init, Parameterisation
+from deepcredit.nets.names import Algorithm, Init, Parameterisation
 from deepcredit.rules.predictive_coding.energy import weight_gradient
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.studies.mupc.experiments import activity_hessian, equilibrium_training, forward_pass
@@ -65,7 +65,7 @@ def test_batches_are_whole_distinct_and_normalised(images: Samples) -> None:
 
 
 def hessian_config(**model) -> ActivityHessian:
-    sizes = {"act_fn": [ActFn.linear, ActFn.tanh], "width": [2, 5], "n_hidden": [2, 4]} | model
+    sizes = {"act_fn": ["linear", "tanh"], "width": [2, 5], "n_hidden": [2, 4]} | model
     return ActivityHessian(seed=[0, 3], model=HessianModel(**sizes), data=HessianData(slice_width=5, slice_n_hidden=4))
 
 
@@ -103,7 +103,7 @@ def test_a_seed_has_the_same_hessian_whichever_others_are_computed() -> None:
 # --- training at equilibrium --------------------------------------------------------------------------------------
 
 
-def equilibrium_config(act_fn: ActFn, **model) -> EquilibriumTraining:
+def equilibrium_config(act_fn: str, **model) -> EquilibriumTraining:
     sizes = {"act_fn": act_fn, "width": [4], "n_hidden": 3} | model
     return EquilibriumTraining(
         seed=[5], model=EquilibriumModel(**sizes), optimizer=EquilibriumOptimizer(lr=0.05, n_steps=3)
@@ -122,8 +122,8 @@ def adam_by_the_book(weights: Weights, gradients: list[Weights], lr: float) -> W
 
 
 def test_linear_training_follows_adam_at_the_exact_equilibrium(images: Samples) -> None:
-    ds = equilibrium_training.run(equilibrium_config(ActFn.linear))
-    net = MLP(784, 4, 3, 10, ActFn.linear, Parameterisation.mupc, True)
+    ds = equilibrium_training.run(equilibrium_config("linear"))
+    net = MLP(784, 4, 3, 10, "linear", Parameterisation.mupc, True)
     start = draw_weights(net, Init.standard_gauss, [5], dtype=torch.float64)
     weights, gradients = start, []
     for step, (x, y) in enumerate(first_batches(images, 5, 3)):
@@ -138,8 +138,8 @@ def test_linear_training_follows_adam_at_the_exact_equilibrium(images: Samples) 
         weights = adam_by_the_book(start, gradients, 0.05)
 
 
-@pytest.mark.parametrize("act_fn", [ActFn.tanh, ActFn.relu])
-def test_equilibria_that_are_searched_for_meet_the_tolerance(act_fn: ActFn, images: Samples) -> None:
+@pytest.mark.parametrize("act_fn", ["tanh", "relu"])
+def test_equilibria_that_are_searched_for_meet_the_tolerance(act_fn: str, images: Samples) -> None:
     ds = equilibrium_training.run(equilibrium_config(act_fn))
     assert (ds.gradient_norm <= 1e-6).all()
     assert (ds.inference_steps >= 1).all()
@@ -147,8 +147,8 @@ def test_equilibria_that_are_searched_for_meet_the_tolerance(act_fn: ActFn, imag
 
 
 def test_a_width_trains_the_same_whichever_others_are_computed(images: Samples) -> None:
-    several = equilibrium_training.run(equilibrium_config(ActFn.linear, width=[4, 2, 7]))
-    alone = equilibrium_training.run(equilibrium_config(ActFn.linear, width=[2]))
+    several = equilibrium_training.run(equilibrium_config("linear", width=[4, 2, 7]))
+    alone = equilibrium_training.run(equilibrium_config("linear", width=[2]))
     assert several.loss.sel(width=[2]).values.tobytes() == alone.loss.values.tobytes()
 
 
@@ -156,7 +156,7 @@ def test_a_width_trains_the_same_whichever_others_are_computed(images: Samples) 
 
 
 def forward_config(algorithm: list[Algorithm]) -> ForwardPass:
-    model = ForwardModel(width=6, act_fn=[ActFn.tanh, ActFn.relu], num_layers=[4, 8])
+    model = ForwardModel(width=6, act_fn=["tanh", "relu"], num_layers=[4, 8])
     return ForwardPass(seed=[2], model=model, optimizer=ForwardOptimizer(name=algorithm, lr=0.1, n_steps=3))
 
 
@@ -164,7 +164,7 @@ def forward_config(algorithm: list[Algorithm]) -> ForwardPass:
 def test_norms_are_those_of_training_by_automatic_differentiation(algorithm: Algorithm, images: Samples) -> None:
     """The mean over all entries of (y − ŷ)², by an optimiser of the framework on leaves of its own."""
     ds = forward_pass.run(forward_config([algorithm])).sel(act_fn="tanh", num_layers=8).isel(optimizer=0, seed=0)
-    net = MLP(784, 6, 7, 10, ActFn.tanh, Parameterisation.depth_mup, True)
+    net = MLP(784, 6, 7, 10, "tanh", Parameterisation.depth_mup, True)
     leaves = [w.requires_grad_() for w in draw_weights(net, Init.standard_gauss, [2])]
     kind = {Algorithm.gd: torch.optim.SGD, Algorithm.adam: torch.optim.Adam}[algorithm]
     optimizer = kind(leaves, lr=0.1)
@@ -202,7 +202,7 @@ def test_sizes_do_not_overflow_where_float32_would() -> None:
 
 TOO_LARGE = {
     "hessian": (hessian_config(width=[5, 20_000]), ("model.width",)),
-    "equilibrium": (equilibrium_config(ActFn.linear, width=[200_000]), ("model.width",)),
+    "equilibrium": (equilibrium_config("linear", width=[200_000]), ("model.width",)),
     "forward": (
         replace(forward_config([Algorithm.adam]), model=ForwardModel(width=1024, num_layers=[4096])),
         ("1024", "4096", "model.num_layers"),

@@ -12,7 +12,7 @@ import torch
 from deepcredit.core.errors import UserError
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward, predict
-from deepcredit.nets.names import ActFn, Algorithm, Init, Parameterisation, Rule
+from deepcredit.nets.names import Algorithm, Init, Parameterisation, Rule
 from deepcredit.rules import backprop
 from deepcredit.rules.predictive_coding.energy import Penalties, energy
 from deepcredit.theory.hessian import hessian_at_start
@@ -23,7 +23,7 @@ from deepcredit.training.members import Member, Recipe
 from deepcredit.training.order import BatchOrder
 from deepcredit.training.recorders import DIVERGED, NO_LEARNING, Schedule
 
-NET = MLP(12, 8, 3, 4, ActFn.tanh, Parameterisation.mupc, skips=True)
+NET = MLP(12, 8, 3, 4, "tanh", Parameterisation.mupc, skips=True)
 PC = Recipe(NET, Init.standard_gauss, 1.0, Rule.pc, batch_size=10, steps=3)
 BP = replace(PC, rule=Rule.bp)
 SCHEDULE = Schedule(n_steps=25, test_every=5, n_test=95)
@@ -103,9 +103,9 @@ def same(one: Records, other: Records, rows: list[int]) -> bool:
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)
-@pytest.mark.parametrize("act_fn", [ActFn.linear, ActFn.tanh, ActFn.relu])
+@pytest.mark.parametrize("act_fn", ["linear", "tanh", "relu"])
 def test_a_member_trains_to_the_same_bits_whoever_is_beside_it(
-    act_fn: ActFn, algorithm: Algorithm, images: ImageData
+    act_fn: str, algorithm: Algorithm, images: ImageData
 ) -> None:
     recipe = replace(PC, net=replace(NET, act_fn=act_fn), algorithm=algorithm)
     nine = fitted(recipe, NINE, images)

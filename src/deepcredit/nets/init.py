@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from deepcredit.nets.activations import ACTIVATIONS
 from deepcredit.nets.mlp import MLP, Weights
-from deepcredit.nets.names import ActFn, Init
+from deepcredit.nets.names import Init
 
 
 class Stream(Enum):
@@ -66,9 +67,9 @@ _DRAW: dict[Init, Callable[[Tensor, Generator], Tensor]] = {
 }
 
 
-def training_gain(act_fn: ActFn, init: Init) -> float:
-    """Gain of the weights in training and forward passes: 1.05 for orthogonal weights under tanh, else 1."""
-    return 1.05 if init is Init.orthogonal and act_fn is ActFn.tanh else 1.0
+def training_gain(act_fn: str, init: Init) -> float:
+    """Gain of the weights in training and forward passes: that of φ for orthogonal weights, else 1."""
+    return ACTIVATIONS[act_fn].orthogonal_gain if init is Init.orthogonal else 1.0
 
 
 def draw_weights(

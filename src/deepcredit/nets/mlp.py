@@ -15,14 +15,15 @@ $\hat y = a_L W_L x$, and $a_L$ counts D in place of N.
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from deepcredit.core.errors import check
-from deepcredit.nets.activations import activate
-from deepcredit.nets.names import ActFn, Parameterisation
+from deepcredit.nets.activations import ACTIVATIONS, Activation
+from deepcredit.nets.names import Parameterisation
 
 
 class Weights(NamedTuple):
@@ -69,14 +70,14 @@ class Weights(NamedTuple):
 class MLP:
     """Shape and scalings of a network; holds no weights, which are passed along as `Weights`.
 
-    Raises `UserError` where a size is below 1, or `n_hidden` below 0.
+    Raises `UserError` where a size is below 1, `n_hidden` below 0, or there is no such activation function.
     """
 
     input_size: int
     width: int
     n_hidden: int
     output_size: int
-    act_fn: ActFn = ActFn.linear
+    act_fn: str = "linear"
     parameterisation: Parameterisation = Parameterisation.sp
     skips: bool = False
 
@@ -84,6 +85,12 @@ class MLP:
         for name in ("input_size", "width", "output_size"):
             check(getattr(self, name) >= 1, name, getattr(self, name), "a whole number of at least 1")
         check(self.n_hidden >= 0, "n_hidden", self.n_hidden, "a whole number of at least 0")
+        assert self.activation
+
+    @cached_property
+    def activation(self) -> Activation:
+        """φ between the layers."""
+        return ACTIVATIONS[self.act_fn]
 
     @property
     def n_layers(self) -> int:
@@ -144,14 +151,14 @@ def feedforward(net: MLP, weights: Weights, x: Tensor) -> tuple[Tensor, Tensor]:
     states = [net.a_in * (x @ weights.w_in.mT)]
     for w in weights.w_hid.unbind(1):
         z = states[-1]
-        forward = net.a_hid * (activate(net.act_fn, z) @ w.mT)
+        forward = net.a_hid * (net.activation.value(z) @ w.mT)
         states.append(forward + z if net.skips else forward)
     return torch.stack(states, 1), readout(net, weights, states[-1])
 
 
 def readout(net: MLP, weights: Weights, z_last: Tensor) -> Tensor:
     """Output [E, B, K] of the last hidden state [E, B, N]."""
-    return net.a_out * (activate(net.act_fn, z_last) @ weights.w_out.mT)
+    return net.a_out * (net.activation.value(z_last) @ weights.w_out.mT)
 
 
 def predict(net: MLP, weights: Weights, x: Tensor) -> Tensor:
@@ -161,7 +168,7 @@ def predict(net: MLP, weights: Weights, x: Tensor) -> Tensor:
         return net.a_out * (x @ weights.w_out.mT)
     z = net.a_in * (x @ weights.w_in.mT)
     for w in weights.w_hid.unbind(1):
-        forward = net.a_hid * (activate(net.act_fn, z) @ w.mT)
+        forward = net.a_hid * (net.activation.value(z) @ w.mT)
         z = forward.add_(z) if net.skips else forward
     return readout(net, weights, z)
 
@@ -172,7 +179,7 @@ def hidden_predictions(net: MLP, weights: Weights, z: Tensor, x: Tensor) -> Tens
         return z
     first = net.a_in * (x @ weights.w_in.mT)
     below = z[:, :-1]
-    above = net.a_hid * (activate(net.act_fn, below) @ weights.w_hid.mT)
+    above = net.a_hid * (net.activation.value(below) @ weights.w_hid.mT)
     return torch.cat([first.unsqueeze(1), above + below if net.skips else above], 1)
 
 
@@ -187,7 +194,7 @@ def layer_products(net: MLP, z: Tensor, x: Tensor, hidden: Tensor, output: Tenso
     if net.n_hidden == 0:
         w_out = (-net.a_out / batch) * (output.mT @ x)
         return Weights(x.new_empty(len(x), 0, net.input_size), x.new_empty(len(x), 0, 0, 0), w_out)
-    phi = activate(net.act_fn, z)
+    phi = net.activation.value(z)
     return Weights(
         (-net.a_in / batch) * (hidden[:, 0].mT @ x),
         (-net.a_hid / batch) * (hidden[:, 1:].mT @ phi[:, :-1]),

@@ -3,15 +3,6 @@
 from enum import Enum
 
 
-class ActFn(Enum):
-    """Element-wise activation function φ of a network."""
-
-    linear = "linear"
-    tanh = "tanh"
-    relu = "relu"
-    sigmoid = "sigmoid"
-
-
 class Parameterisation(Enum):
     """How the layers of a network are scaled; the scalings themselves are in `deepcredit.nets.mlp`."""
 
@@ -37,5 +28,3 @@ class Algorithm(Enum):
 
     gd = "gd"
     adam = "adam"
-
-

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from deepcredit.nets.activations import activate, pull_back
 from deepcredit.nets.mlp import MLP, Weights, feedforward, layer_products, per_member
 from deepcredit.rules.graph import Graph
 
@@ -34,11 +33,11 @@ def _errors_sent_down(net: MLP, weights: Weights, z: Tensor, delta: Tensor) -> T
     """δ_1 … δ_H, [E, H, B, N], below the output's `delta` [E, B, K]."""
     if net.n_hidden == 0:
         return z
-    phi = activate(net.act_fn, z).unbind(1)
-    sent = pull_back(net.act_fn, phi[-1], net.a_out * (delta @ weights.w_out))
+    layers = list(zip(z.unbind(1), net.activation.value(z).unbind(1), strict=True))
+    sent = net.activation.pull_back(*layers[-1], net.a_out * (delta @ weights.w_out))
     hidden = [sent]
-    for w, below in zip(reversed(weights.w_hid.unbind(1)), reversed(phi[:-1]), strict=True):
-        back = pull_back(net.act_fn, below, net.a_hid * (sent @ w))
+    for w, below in zip(reversed(weights.w_hid.unbind(1)), reversed(layers[:-1]), strict=True):
+        back = net.activation.pull_back(*below, net.a_hid * (sent @ w))
         sent = back + sent if net.skips else back
         hidden.append(sent)
     return torch.stack(hidden[::-1], 1)

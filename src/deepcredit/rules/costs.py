@@ -5,13 +5,14 @@ Seconds are those of the nominal core, fitted with the costs of a whole training
 
 from typing import NamedTuple
 
-from deepcredit.nets.names import ActFn, Algorithm
+from deepcredit.nets.activations import ACTIVATIONS
+from deepcredit.nets.names import Algorithm
 from deepcredit.rules.options import SteppedInference
 
 #: of an operation in the products of inference, and in other products of a training
 INFERRED, LEARNED = 8.0e-12, 2.0e-11
-#: of an activity that moves; by Adam, that much more; of tanh and its like
-MOVED, MOVED_BY_ADAM, TANH = 7.8e-10, 1.2e-9, 5e-10
+#: of an activity that moves; by Adam, that much more
+MOVED, MOVED_BY_ADAM = 7.8e-10, 1.2e-9
 #: of a step of inference, or of a layer's feed-forward pass: the calls
 CALLS = 1.0e-5
 #: of a layer in backpropagation
@@ -25,7 +26,7 @@ class Batch(NamedTuple):
     width: int
     n_hidden: int
     output_size: int
-    act_fn: ActFn
+    act_fn: str
     batch_size: int
 
     @property
@@ -61,8 +62,7 @@ def stepped_inference(batch: Batch, options: SteppedInference) -> BatchCost:
     an_activity = MOVED + MOVED_BY_ADAM * (options.algorithm is Algorithm.adam)
     seconds = INFERRED * (inferred + batch.operations) + CALLS * (steps + batch.n_hidden)
     seconds += an_activity * moved * activities
-    if batch.act_fn not in (ActFn.linear, ActFn.relu):
-        seconds += TANH * (moved + batch.n_hidden) * activities
+    seconds += ACTIVATIONS[batch.act_fn].seconds * (moved + batch.n_hidden) * activities
     return BatchCost(seconds, inferred + 2 * batch.operations, 8.0 * steps)
 
 

@@ -21,9 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deepcredit.nets.activations import activate, derivative, second_derivative
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.nets.names import ActFn
 from deepcredit.rules.options import SteppedInference
 from deepcredit.rules.predictive_coding.energy import activity_gradient, errors
 from deepcredit.theory.lanczos import End, extremes
@@ -82,13 +80,14 @@ def activity_hessian(
 ) -> Blocks:
     """∂²F/∂z² at `z` [E, H, 1, N] of one sample, `x` [E, 1, D] or [1, D] and `y` [E, 1, K] or [1, K], in float64."""
     weights, z, x, y = _double(weights, z, x, y)
-    phi = activate(net.act_fn, z).squeeze(2)
-    hidden, last = jacobians(net, weights, derivative(net.act_fn, phi))
+    state = z.squeeze(2)
+    phi = net.activation.value(state)
+    hidden, last = jacobians(net, weights, net.activation.slope(state, phi))
     error = errors(net, weights, z, x, y)
     from_hidden = net.a_hid * (error.hidden[:, 1:] @ weights.w_hid)
     from_output = net.a_out * (error.output @ weights.w_out)
     sent = torch.cat([from_hidden, from_output.unsqueeze(1)], 1).squeeze(2)
-    return _assembled(hidden, last, 1 + activity_decay - second_derivative(net.act_fn, phi) * sent)
+    return _assembled(hidden, last, 1 + activity_decay - net.activation.bend(state, phi) * sent)
 
 
 def hessian_at_start(net: MLP, weights: Weights, x: Tensor, y: Tensor, activity_decay: float = 0.0) -> Blocks:
@@ -100,8 +99,8 @@ def hessian_at_start(net: MLP, weights: Weights, x: Tensor, y: Tensor, activity_
 
 def linear_hessian(net: MLP, weights: Weights, activity_decay: float = 0.0) -> Blocks:
     """The Hessian of linear networks, the same at all activities; D and O are parts of it. Refuses other networks."""
-    if net.act_fn is not ActFn.linear:
-        raise ValueError(f"only a linear network's Hessian follows from its weights, not one with {net.act_fn.value}")
+    if not net.activation.linear:
+        raise ValueError(f"only a linear network's Hessian follows from its weights, not one with {net.act_fn}")
     (weights,) = _double(weights)
     slope = weights.w_out.new_ones(weights.n_members, net.n_hidden, net.width)
     return _assembled(*jacobians(net, weights, slope), torch.full_like(slope, 1 + activity_decay))

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deepcredit.nets.activations import activate, pull_back
 from deepcredit.nets.mlp import MLP, Weights, hidden_predictions, layer_products, per_member, readout
 from deepcredit.rules.penalties import NO_PENALTIES, Penalties, penalty, penalty_gradient
 
@@ -74,7 +73,7 @@ def activity_gradient_of(
     if net.n_hidden == 0:
         return z
     sent_back = torch.cat([net.a_hid * (error.hidden[:, 1:] @ weights.w_hid), _from_output(net, weights, error)], 1)
-    gradient = error.hidden - pull_back(net.act_fn, activate(net.act_fn, z), sent_back)
+    gradient = error.hidden - net.activation.pull_back(z, net.activation.value(z), sent_back)
     if net.skips:
         gradient[:, :-1] -= error.hidden[:, 1:]
     return (gradient + _column(activity_decay) * z) / z.shape[2]

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from deepcredit.nets.mlp import MLP, Weights
 from deepcredit.rules.graph import Graph
-from deepcredit.rules.predictive_coding import compiled
+from deepcredit.rules.predictive_coding.compiled.products import lanes
 from deepcredit.rules.predictive_coding.compiled_steps import CompiledSteps
 from deepcredit.rules.predictive_coding.options import Inference
 from deepcredit.rules.predictive_coding.state import State, Steps, joined
@@ -34,9 +34,9 @@ class Engine:
     All buffers are allocated once. The engine reads `weights` anew for every batch and never writes them, so an
     optimiser may update them in place. Raises `ValueError` without a hidden layer.
 
-    A single member's steps on the CPU are compiled, and taken by as many threads as torch has. On a CUDA device the
-    work on one batch is captured once as a graph and replayed; `graph=False` switches that off. A tolerance, whose
-    check must look at the numbers, rules out both.
+    A single member's steps on the CPU are compiled where its activation function has a kernel, and taken by as many
+    threads as torch has. On a CUDA device the work on one batch is captured once as a graph and replayed;
+    `graph=False` switches that off. A tolerance, whose check must look at the numbers, rules out both.
     """
 
     state: State  #: where inference of the last batch ended
@@ -113,9 +113,10 @@ class Engine:
 
 def _parts(net: MLP, weights: Weights, batch_size: int, options: Inference) -> list[Steps]:
     """What infers, each its own samples: they never meet, so threads need not wait for each other."""
-    if weights.n_members > 1 or weights.w_out.is_cuda or options.tolerance is not None:
+    alone = weights.n_members == 1 and not weights.w_out.is_cuda and options.tolerance is None
+    if not alone or net.activation.kernel is None:
         return [TensorSteps(net, weights, batch_size, options)]
-    samples = cut(batch_size, compiled.lanes(weights.w_out.dtype), torch.get_num_threads())
+    samples = cut(batch_size, lanes(weights.w_out.dtype), torch.get_num_threads())
     return [CompiledSteps(net, weights, some, batch_size, options) for some in samples]
 
 

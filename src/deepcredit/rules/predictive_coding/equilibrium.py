@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets.mlp import MLP, Weights, feedforward, per_member
-from deepcredit.nets.names import ActFn
 
 
 class Equilibrium(NamedTuple):
@@ -53,8 +52,8 @@ def equilibrium(net: MLP, weights: Weights, x: Tensor, y: Tensor) -> Equilibrium
 
     Raises ValueError where the network is not linear.
     """
-    if net.act_fn is not ActFn.linear:
-        raise ValueError(f"only a linear network has this equilibrium, not one with {net.act_fn.value}")
+    if not net.activation.linear:
+        raise ValueError(f"only a linear network has this equilibrium, not one with {net.act_fn}")
     _, prediction = feedforward(net, weights, x)
     residual = per_member(y, weights.n_members) - prediction
     output_error = torch.linalg.solve(output_covariance(net, weights), residual.mT).mT

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets.mlp import MLP, Weights
-from deepcredit.nets.names import ActFn
 
 
 class Learned(NamedTuple):
@@ -36,7 +35,7 @@ class ExactLearner:
     """
 
     def __init__(self, net: MLP, weights: Weights) -> None:
-        if net.act_fn is not ActFn.linear or net.n_hidden < 1:
+        if not net.activation.linear or net.n_hidden < 1:
             raise ValueError(f"not a linear network with hidden layers: {net}")
         self.net, self.weights = net, weights
         self.gradient = weights.map(torch.zeros_like)

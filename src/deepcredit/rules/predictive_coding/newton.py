@@ -21,9 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deepcredit.nets.activations import activate, derivative, second_derivative
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.nets.names import ActFn
 from deepcredit.rules.options import NewtonInference
 
 #: residual, relative to the gradient, at which the conjugate gradients of a Newton step end
@@ -60,13 +58,13 @@ class Energy:
 
     def at(self, z: Tensor) -> _Point:
         """Everything at activities `z`."""
-        phi = activate(self.net.act_fn, z)
+        phi = self.net.activation.value(z)
         error, output = self._errors(z, phi, self.first, self.y)
         energy = (error.square().sum((0, 2)) + output.square().sum(1)) / 2
         straight, back = self._sent(error, output)
-        slope = derivative(self.net.act_fn, phi)
-        if self.net.act_fn is not ActFn.relu:
-            bend = -second_derivative(self.net.act_fn, phi) * back
+        slope = self.net.activation.slope(z, phi)
+        if not self.net.activation.rectifies:
+            bend = -self.net.activation.bend(z, phi) * back
             return _Point(z, energy, straight - slope * back, slope, bend, None)
         right = straight - back
         kink = z == 0

@@ -6,9 +6,8 @@ Shapes: E members, H hidden layers, B batch, D input, N width, K output.
 import torch
 from torch import Tensor
 
-from deepcredit.nets.activations import activate, pull_back_
 from deepcredit.nets.mlp import MLP, Weights
-from deepcredit.nets.names import ActFn, Algorithm
+from deepcredit.nets.names import Algorithm
 from deepcredit.rules.predictive_coding.options import Inference
 from deepcredit.rules.predictive_coding.state import BETA_1, BETA_2, EPSILON, State, only
 
@@ -40,7 +39,7 @@ class TensorSteps:
         self._hidden = LayersFirst(weights.w_hid)
         new, shape = weights.w_out.new_empty, (net.n_hidden, weights.n_members, net.width, batch_size)
         z, output = new(shape), new(shape[1], net.output_size, batch_size)
-        phi = z if net.act_fn is ActFn.linear else new(shape)
+        phi = z if net.activation.linear else new(shape)
         self._state = State(z, phi, new(shape), output, torch.empty_like(output))
         #: y, prediction of the first layer, and what is sent down to each layer
         self._y, self._first, self._sent = torch.empty_like(output), new(shape[1:]), new(shape)
@@ -84,8 +83,8 @@ class TensorSteps:
         return self._state
 
     def _activate(self, layers: slice) -> None:
-        if self._net.act_fn is not ActFn.linear:
-            activate(self._net.act_fn, self._state.z[layers], out=self._state.phi[layers])
+        if not self._net.activation.linear:
+            self._net.activation.value(self._state.z[layers], out=self._state.phi[layers])
 
     def _find_errors(self, lowest: int) -> None:
         """Errors of the output and of the hidden layers from `lowest` up."""
@@ -110,7 +109,7 @@ class TensorSteps:
         if moving < len(z) - 1:
             w = self._hidden.tensor[moving:].mT
             multiply(stacked(sent[below]), stacked(w), stacked(error[above]), net.a_hid)
-        pull_back_(net.act_fn, phi[moving:], sent[moving:])
+        net.activation.pull_back_(z[moving:], phi[moving:], sent[moving:])
         if net.skips:
             sent[below].add_(error[above])
         sent[lowest:].sub_(error[lowest:])

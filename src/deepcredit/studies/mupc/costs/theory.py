@@ -1,6 +1,6 @@
 """What the kinds of experiment of the theory of μPC cost."""
 
-from deepcredit.nets.names import ActFn
+from deepcredit.nets.activations import ACTIVATIONS
 from deepcredit.plan.cost import Cost
 from deepcredit.studies.mupc.schemas.activity_hessian import MATRICES, ActivityHessian
 from deepcredit.studies.mupc.schemas.equilibrium_training import EquilibriumTraining
@@ -58,13 +58,13 @@ def _hessian_seconds(config: ActivityHessian) -> float:
     sizes = [(n, h) for n in model.width for h in model.n_hidden]
     some = sum(h * (3e-4 + 2.4e-9 * n**3) for n, h in sizes)
     whole = sum(1e-10 * (n * h) ** 3 for n, h in sizes if n == data.slice_width or h == data.slice_n_hidden)
-    matrices = len(model.act_fn) + (len(MATRICES) - 1) * (ActFn.linear in model.act_fn)
+    matrices = sum(len(MATRICES) if ACTIVATIONS[act_fn].linear else 1 for act_fn in model.act_fn)
     return len(config.seed) * matrices * (some + whole)
 
 
 def _equilibrium_seconds(config: EquilibriumTraining) -> float:
     model, rows, n_inputs = config.model, config.data.batch_size, config.data.sizes.n_inputs
-    exact = model.act_fn is ActFn.linear
+    exact = ACTIVATIONS[model.act_fn].linear
 
     def a_step(width: int) -> float:
         if exact:

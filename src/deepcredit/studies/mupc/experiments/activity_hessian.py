@@ -14,7 +14,6 @@ from torch import Tensor
 
 from deepcredit.nets.init import Stream, draw_weights, generator
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.nets.names import ActFn
 from deepcredit.studies.mupc.schemas.activity_hessian import MATRICES, ActivityHessian, HessianData
 from deepcredit.theory.hessian import Blocks, extreme_eigenvalues, linear_hessian, numerical_hessian, spectrum
 
@@ -36,7 +35,7 @@ def _empty(config: ActivityHessian) -> xr.Dataset:
     model = config.model
     coords: dict[str, list | np.ndarray] = {
         "matrix": list(MATRICES),
-        "act_fn": [act_fn.value for act_fn in model.act_fn],
+        "act_fn": model.act_fn,
         "n_hidden": model.n_hidden,
         "width": model.width,
         "seed": config.seed,
@@ -53,7 +52,7 @@ def _fill(arrays: xr.Dataset, config: ActivityHessian, n_hidden: int, width: int
     """Enter all that is kept of the networks of one shape and seed; they share weights and sample."""
     for act_fn in config.model.act_fn:
         for matrix, blocks in _matrices(config, act_fn, n_hidden, width, seed):
-            at = {"matrix": matrix, "act_fn": act_fn.value, "n_hidden": n_hidden, "width": width, "seed": seed}
+            at = {"matrix": matrix, "act_fn": act_fn, "n_hidden": n_hidden, "width": width, "seed": seed}
             arrays.lambda_min.loc[at], arrays.lambda_max.loc[at] = extreme_eigenvalues(blocks, TOLERANCE)
             on_depth, on_width = width == config.data.slice_width, n_hidden == config.data.slice_n_hidden
             if on_depth or on_width:
@@ -65,7 +64,7 @@ def _fill(arrays: xr.Dataset, config: ActivityHessian, n_hidden: int, width: int
 
 
 def _matrices(
-    config: ActivityHessian, act_fn: ActFn, n_hidden: int, width: int, seed: int
+    config: ActivityHessian, act_fn: str, n_hidden: int, width: int, seed: int
 ) -> Iterator[tuple[str, Blocks]]:
     """Name and blocks of every matrix there is of one network."""
     model, decay = config.model, config.data.activity_decay
@@ -73,7 +72,7 @@ def _matrices(
     weights = draw_weights(net, model.init, [seed], dtype=torch.float64)
     x = sample(config.data, width, seed)
     yield "numerical", at_feedforward(net, weights, x, decay)
-    if act_fn is ActFn.linear:
+    if net.activation.linear:
         theory = linear_hessian(net, weights, decay)
         yield from zip(MATRICES[1:], (theory, theory.block_diagonal(), theory.off_diagonal()), strict=True)
 

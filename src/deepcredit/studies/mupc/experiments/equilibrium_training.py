@@ -5,7 +5,6 @@ Shapes: B batch, D input, N width, K output. All in float64, one network at a ti
 The equilibrium is exact for linear networks, and found by Newton's method for others.
 """
 
-
 import numpy as np
 import torch
 import xarray as xr
@@ -14,7 +13,6 @@ from deepcredit.data import samples
 from deepcredit.data.samples import Samples
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights
-from deepcredit.nets.names import ActFn
 from deepcredit.rules.predictive_coding.exact_learning import ExactLearner, Learned
 from deepcredit.rules.predictive_coding.numerical_learning import NumericalLearner
 from deepcredit.studies.mupc.schemas.equilibrium_training import EquilibriumTraining
@@ -56,7 +54,7 @@ def train(config: EquilibriumTraining, images: Samples, width: int, seed: int) -
 
 
 def _learner(config: EquilibriumTraining, net: MLP, weights: Weights) -> ExactLearner | NumericalLearner:
-    if net.act_fn is ActFn.linear:
+    if net.activation.linear:
         return ExactLearner(net, weights)
     return NumericalLearner(net, weights, config.inference)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from deepcredit.data import samples
 from deepcredit.nets.init import draw_weights, training_gain
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.nets.names import ActFn, Algorithm
+from deepcredit.nets.names import Algorithm
 from deepcredit.rules import backprop
 from deepcredit.studies.mupc.schemas.forward_pass import FRACTIONS, ForwardPass
 from deepcredit.training.order import one_epoch
@@ -33,7 +33,7 @@ def run(config: ForwardPass) -> xr.Dataset:
         for depth in config.model.num_layers
     ]
     coords = {
-        "act_fn": [act_fn.value for act_fn in config.model.act_fn],
+        "act_fn": config.model.act_fn,
         "optimizer": [name.value for name in config.optimizer.name],
         "num_layers": config.model.num_layers,
         "seed": config.seed,
@@ -49,7 +49,7 @@ def norms_of_one_draw(config: ForwardPass, depth: int, seed: int, data: Data) ->
     """Norms for every activation function and optimiser, which begin at the same weights: [φ, optimisers, 4, 5, T]."""
     model = config.model
     (n_inputs, n_classes) = (part.shape[1] for part in data[0])
-    net = MLP(n_inputs, model.width, depth - 1, n_classes, ActFn.linear, model.parameterisation, model.skips)
+    net = MLP(n_inputs, model.width, depth - 1, n_classes, parameterisation=model.parameterisation, skips=model.skips)
     drawn = draw_weights(net, model.init, [seed])
     norms = []
     for act_fn in model.act_fn:

@@ -5,7 +5,9 @@ from typing import ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
-from deepcredit.nets.names import ActFn, Init, Parameterisation
+from deepcredit.core.registry import named
+from deepcredit.nets.activations import ACTIVATIONS
+from deepcredit.nets.names import Init, Parameterisation
 
 #: the numerical Hessian, and for linear networks its closed form and the parts that the closed form splits into
 MATRICES = ("numerical", "theory", "D", "O")
@@ -18,7 +20,7 @@ class HessianModel:
     parameterisation: Parameterisation = Parameterisation.sp
     init: Init = Init.standard
     skips: bool = False
-    act_fn: list[ActFn] = field(default_factory=lambda: [ActFn.linear])
+    act_fn: list[str] = named(ACTIVATIONS, ["linear"], need="second_derivative")
     width: list[int] = field(default_factory=lambda: [2])
     n_hidden: list[int] = field(default_factory=lambda: [2])
 
@@ -33,8 +35,6 @@ class HessianModel:
             )
         for name in ("width", "n_hidden"):
             check(min(getattr(self, name)) >= 1, f"model.{name}", getattr(self, name), "whole numbers of at least 1")
-        smooth = ActFn.sigmoid not in self.act_fn
-        check(smooth, "model.act_fn", [a.value for a in self.act_fn], "linear, tanh, relu")
 
 
 @dataclass

@@ -5,8 +5,10 @@ from typing import ClassVar
 
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
+from deepcredit.core.registry import named
 from deepcredit.data.settings import ImageSettings
-from deepcredit.nets.names import ActFn, Algorithm, Init, Parameterisation
+from deepcredit.nets.activations import ACTIVATIONS
+from deepcredit.nets.names import Algorithm, Init, Parameterisation
 
 #: layers that are recorded, as fractions of the depth L; the first one is layer 1
 FRACTIONS = {"1": 0.0, "L/4": 0.25, "L/2": 0.5, "3L/4": 0.75, "L": 1.0}
@@ -22,7 +24,7 @@ class ForwardModel:
     init: Init = Init.standard_gauss
     skips: bool = True
     width: int = 128
-    act_fn: list[ActFn] = field(default_factory=lambda: [ActFn.linear])
+    act_fn: list[str] = named(ACTIVATIONS, ["linear"])
     num_layers: list[int] = field(default_factory=lambda: [16])
 
     def __post_init__(self) -> None:

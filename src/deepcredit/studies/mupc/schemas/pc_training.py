@@ -10,7 +10,8 @@ from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
 from deepcredit.core.registry import named, options_section
 from deepcredit.data.settings import ImageSettings
-from deepcredit.nets.names import ActFn, Init, Parameterisation
+from deepcredit.nets.activations import ACTIVATIONS
+from deepcredit.nets.names import Init, Parameterisation
 from deepcredit.rules.options import SteppedInference, is_number, numbers
 from deepcredit.rules.rule import RULES, options_of, settle_options
 
@@ -27,7 +28,7 @@ def _at_least(section: Any, name: str, least: int, *keys: str) -> None:
 class Model:
     """The network; input and output are those of the data set."""
 
-    act_fn: ActFn = ActFn.relu
+    act_fn: str = named(ACTIVATIONS, "relu")
     n_hidden: int = 8
     width: int = 128
     parameterisation: Parameterisation = Parameterisation.mupc
@@ -140,6 +141,13 @@ class PcTraining(Experiment):
         if self.record.condition_number:
             observed = "condition_number" in RULES[self.rule].implements["mlp"].observes
             check(observed, "record.condition_number", True, f"false with rule={self.rule}")
+            self._check_second_derivative()
+
+    def _check_second_derivative(self) -> None:
+        """Refuse an activation function of which there is no Hessian."""
+        known = ACTIVATIONS[self.model.act_fn].allows("second_derivative")
+        allowed = f"false with model.act_fn={self.model.act_fn}, which has no second derivative"
+        check(known, "record.condition_number", True, allowed)
 
     def _check_no_inference(self) -> None:
         """Refuse what a rule that infers nothing has no use for."""

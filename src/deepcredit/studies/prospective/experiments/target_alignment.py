@@ -15,8 +15,9 @@ import torch
 import xarray as xr
 from torch import Generator, Tensor, nn
 
+from deepcredit.nets.activations import ACTIVATIONS
 from deepcredit.nets.mlp import MLP, Weights, feedforward
-from deepcredit.nets.names import ActFn, Init
+from deepcredit.nets.names import Init
 from deepcredit.rules.rule import RULES, options_of
 from deepcredit.studies.prospective.schemas.target_alignment import AlignmentModel, TargetAlignment
 from deepcredit.theory.alignment import target_alignment
@@ -45,7 +46,7 @@ def run(config: TargetAlignment) -> xr.Dataset:
         },
         coords={
             "rule": config.rule,
-            "act_fn": [act_fn.value for act_fn in config.model.act_fn],
+            "act_fn": config.model.act_fn,
             "weight_lr": config.optimizer.lr,
             "seed": config.seed,
         },
@@ -59,7 +60,7 @@ def _tasks(config: TargetAlignment) -> list[Task]:
     return [_task(config, act_fn) for act_fn in config.model.act_fn]
 
 
-def _task(config: TargetAlignment, act_fn: ActFn) -> Task:
+def _task(config: TargetAlignment, act_fn: str) -> Task:
     model = config.model
     drawn = [draw(seed, model, act_fn, config.data.batch_size) for seed in config.seed]
     x, y, *layers = (torch.stack(tensors) for tensors in zip(*drawn, strict=True))
@@ -67,7 +68,7 @@ def _task(config: TargetAlignment, act_fn: ActFn) -> Task:
     return Task(net, Weights.from_layers(layers), x, y)
 
 
-def draw(seed: int, model: AlignmentModel, act_fn: ActFn, batch_size: int) -> list[Tensor]:
+def draw(seed: int, model: AlignmentModel, act_fn: str, batch_size: int) -> list[Tensor]:
     """Input [B, N], target [B, N] and the matrices [N, N] of one member, from one generator, in this order.
 
     Every matrix is drawn twice: all of them first as a linear layer is by default, and then with the initialisation
@@ -80,13 +81,8 @@ def draw(seed: int, model: AlignmentModel, act_fn: ActFn, batch_size: int) -> li
     for weight in layers:
         nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=rng)
     for weight in layers:
-        _INIT[model.init](weight, gain(act_fn), rng)
+        _INIT[model.init](weight, ACTIVATIONS[act_fn].gain, rng)
     return [x, y, *layers]
-
-
-def gain(act_fn: ActFn) -> float:
-    """Factor of the initial weights that suits φ: 1 (linear, sigmoid), 5/3 (tanh), √2 (relu)."""
-    return {ActFn.linear: 1.0, ActFn.sigmoid: 1.0, ActFn.tanh: 5 / 3, ActFn.relu: math.sqrt(2)}[act_fn]
 
 
 _INIT: dict[Init, Callable[[Tensor, float, Generator], Tensor]] = {

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from deepcredit.config.schema import Experiment, Variable
 from deepcredit.core.errors import check
 from deepcredit.core.registry import named, options_section
-from deepcredit.nets.names import ActFn, Init
+from deepcredit.nets.activations import ACTIVATIONS
+from deepcredit.nets.names import Init
 from deepcredit.rules.options import HalvingInference
 from deepcredit.rules.rule import RULES, settle_options
 
@@ -22,14 +23,14 @@ class AlignmentModel:
 
     num_layers: int = 2
     width: int = 64
-    act_fn: list[ActFn] = field(default_factory=lambda: [ActFn.linear])
+    act_fn: list[str] = named(ACTIVATIONS, ["linear"])
     init: Init = Init.xavier_uniform
 
     def __post_init__(self) -> None:
         check(self.num_layers >= 1, "model.num_layers", self.num_layers, "a whole number of at least 1")
         check(self.width >= 1, "model.width", self.width, "a whole number of at least 1")
         check(self.init in INITS, "model.init", self.init.name, ", ".join(init.name for init in INITS))
-        check(_is_set(self.act_fn), "model.act_fn", _names(self.act_fn), "a list of at least one, no repetitions")
+        check(_is_set(self.act_fn), "model.act_fn", self.act_fn, "a list of at least one, no repetitions")
 
 
 @dataclass
@@ -94,8 +95,8 @@ class TargetAlignment(Experiment):
     def _check_fits(self, name: str) -> None:
         """Refuse networks and batches that the rule does not learn."""
         implementation, batch_size = RULES[name].implements["direction"], self.data.batch_size
-        fits = not implementation.linear or self.model.act_fn == [ActFn.linear]
-        check(fits, "model.act_fn", _names(self.model.act_fn), f"['linear'] while rule holds {name}")
+        fits = not implementation.linear or all(ACTIVATIONS[act_fn].linear for act_fn in self.model.act_fn)
+        check(fits, "model.act_fn", self.model.act_fn, f"linear ones while rule holds {name}")
         largest = implementation.max_batch or batch_size
         check(batch_size <= largest, "data.batch_size", batch_size, f"at most {largest} while rule holds {name}")
 
