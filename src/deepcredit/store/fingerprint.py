@@ -93,7 +93,8 @@ def _check_run(kind: str) -> None:
     """Raise a `UserError` unless what runs a kind is there: it is not imported before it runs."""
     module, _, function = kind_of(kind).run.partition(":")
     if function not in {**parsed(module).definitions, **parsed(module).imported}:
-        raise UserError(f"study {study_of(kind).name!r}, kind of experiment {kind!r}: no function {function} in {module}")
+        who = f"study {study_of(kind).name!r}, kind of experiment {kind!r}"
+        raise UserError(f"{who}: no function {function} in {module}")
 
 
 def code_of_functions(entries: Iterable[tuple[str, str]]) -> Code:
