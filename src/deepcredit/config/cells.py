@@ -115,7 +115,10 @@ def _settings_and_grid(config: DictConfig) -> dict[str, Any]:
 
 @cache
 def _composed(experiment: str, scale: str) -> DictConfig:
-    return experiment_config([f"experiment={experiment}", f"scale={scale}"])
+    try:
+        return experiment_config([f"experiment={experiment}", f"scale={scale}"])
+    except UserError as error:
+        raise UserError(f"{experiment}: {error}") from error
 
 
 class _Paper:
