@@ -28,9 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="deepcredit", description=sys.modules["deepcredit"].__doc__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     computing = _add(commands, "compute", _compute, "compute cells into the store")
-    computing.add_argument(
-        "overrides", nargs="*", help="Hydra overrides, e.g. experiment=target_alignment_depth model.num_layers=4"
-    )
+    computing.add_argument("overrides", nargs="*", help="Hydra overrides, for example experiment=NAME model.width=64")
     computing.add_argument(
         "--also", nargs="+", action="append", default=[], help="a further cell: these overrides on top of the first's"
     )

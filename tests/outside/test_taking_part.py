@@ -89,6 +89,13 @@ def test_a_run_of_its_experiment_is_taken_from_the_store_or_computed(built: Exte
     said = built.say("run", f"experiment={EXAMPLE}", "scale=ci", "model.n_hidden=1")
     assert "from the store" in said
     assert f"results/store/{EXAMPLE}/{array.name}" in said
+    assert EXAMPLE in built.say("run")
+
+
+def test_a_sweep_over_its_settings_runs(built: Extended) -> None:
+    said = built.say("run", "-m", f"experiment={EXAMPLE}", "scale=ci", "model.n_hidden=0,1")
+    assert said.count("from the store") == 2
+    assert "2 runs done" in said
 
 
 def test_every_question_knows_it(built: Extended, tmp_path: Path) -> None:

@@ -66,6 +66,15 @@ def figure_names() -> list[str]:
     return list(files)
 
 
+def groups() -> dict[str, dict[str, Path]]:
+    """Files of every group of settings by their options' names, sorted."""
+    found: dict[str, dict[str, Path]] = {}
+    for folder in _folders():
+        for path in folder.glob("*/*.yaml"):
+            found.setdefault(path.parent.name, {})[path.stem] = path
+    return {group: dict(sorted(found[group].items())) for group in sorted(found)}
+
+
 @cache
 def _register() -> None:
     store = ConfigStore.instance()

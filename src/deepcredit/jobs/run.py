@@ -193,7 +193,7 @@ def _multirun(overrides: Sequence[str]) -> list[str]:
     with initialize_config_dir(str(paths.conf()), version_base="1.3", job_name="deepcredit_run"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        words = [*(o for o in own if o.partition("=")[0] not in given), *overrides]
+        words = [*(o for o in own if o.partition("=")[0] not in given), *compose.search_path(), *overrides]
         batches = hydra.multirun("config", perform, words, with_log_configuration=False)
     return [job.return_value for batch in batches for job in batch]
 
@@ -230,12 +230,9 @@ def described_first(overrides: Sequence[str]) -> list[str]:
 
 def _groups() -> str:
     lines = []
-    for folder in sorted(p for p in paths.conf().iterdir() if p.is_dir() and p.name != "figure"):
-        options = sorted(folder.glob("*.yaml"))
-        if options:
-            lines.append(f"{folder.name}:")
-            width = max(len(option.stem) for option in options)
-            lines += [f"  {option.stem:{width}}  {_about(option)}" for option in options]
+    for group, options in compose.groups().items():
+        width = max(map(len, options))
+        lines += [f"{group}:", *(f"  {name:{width}}  {_about(path)}" for name, path in options.items())]
     return "\n".join(lines)
 
 
