@@ -22,27 +22,16 @@ from deepcredit.core import paths
 from deepcredit.core.errors import UserError, unknown
 
 
-@cache
-def _folders() -> tuple[Path, ...]:
-    """All `conf/` folders, the project's first. Raises a `UserError` where two have a file of the same name."""
-    folders = conf_folders()
-    for number, folder in enumerate(folders):
-        for path in sorted(folder.rglob("*.yaml")) if number else ():
-            name = path.relative_to(folder)
-            for other in folders[:number]:
-                if (other / name).is_file():
-                    raise _twice(name.parent.as_posix(), name.stem, other / name, path)
-    return tuple(folders)
-
-
-def _twice(what: str, name: str, first: Path, second: Path) -> UserError:
-    return UserError(f"{what} {name!r} is there twice: {first} and {second}; rename one of them")
-
-
 def _files(pattern: str) -> dict[str, Path]:
-    """Files of all `conf/` folders by name without suffix and group, sorted."""
-    found = {path.relative_to(folder): path for folder in _folders() for path in folder.glob(pattern)}
-    return dict(sorted((name.with_suffix("").as_posix().partition("/")[2], path) for name, path in found.items()))
+    """Files of all `conf/` folders by name without suffix, sorted. Raises a `UserError` for a name taken twice."""
+    found: dict[str, Path] = {}
+    for folder in conf_folders():
+        for path in folder.glob(pattern):
+            name = path.relative_to(folder).with_suffix("").as_posix().partition("/")[2]
+            if name in found:
+                raise UserError(f"{found[name]} and {path} have the same name; rename one of them")
+            found[name] = path
+    return dict(sorted(found.items()))
 
 
 def experiment_names() -> list[str]:
@@ -56,23 +45,8 @@ def scale_names() -> list[str]:
 
 
 def figure_names() -> list[str]:
-    """Every figure of `conf/figure` as `study/id`, sorted. Raises a `UserError` where two studies have one of an id."""
-    found: dict[str, Path] = {}
-    files = _files("figure/*/*.yaml")
-    for path in files.values():
-        if path.stem in found:
-            raise _twice("figure", path.stem, found[path.stem], path)
-        found[path.stem] = path
-    return list(files)
-
-
-def groups() -> dict[str, dict[str, Path]]:
-    """Files of every group of settings by their options' names, sorted."""
-    found: dict[str, dict[str, Path]] = {}
-    for folder in _folders():
-        for path in folder.glob("*/*.yaml"):
-            found.setdefault(path.parent.name, {})[path.stem] = path
-    return {group: dict(sorted(found[group].items())) for group in sorted(found)}
+    """Every figure of `conf/figure` as `study/id`, sorted."""
+    return list(_files("figure/*/*.yaml"))
 
 
 @cache
@@ -91,7 +65,7 @@ def _hydra_compose(overrides: Sequence[str]) -> DictConfig:
 
 def search_path() -> list[str]:
     """The override that puts the `conf/` folders of studies from outside on Hydra's search path."""
-    further = [f"'file://{folder}'" for folder in _folders()[1:]]
+    further = [f"'file://{folder}'" for folder in conf_folders()[1:]]
     return [f"hydra.searchpath=[{','.join(further)}]"] if further else []
 
 

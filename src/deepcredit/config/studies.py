@@ -140,9 +140,26 @@ def schema_of(kind: str) -> Any:
     return schema
 
 
-def conf_folders() -> list[Path]:
-    """The project's `conf/`, and those that studies bring, each once."""
-    return list(dict.fromkeys([paths.conf(), *(study.conf for study in studies().values() if study.conf)]))
+@cache
+def conf_folders() -> tuple[Path, ...]:
+    """The project's `conf/`, and those that studies bring, each once.
+
+    Raises a `UserError` where two have a file of the same name, of which Hydra would take the first without a word.
+    """
+    folders = tuple(dict.fromkeys([paths.conf(), *(study.conf for study in studies().values() if study.conf)]))
+    taken: dict[tuple[str, str], Path] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*.yaml")):
+            group, name = _group(path.relative_to(folder)), path.stem
+            if (group, name) in taken:
+                raise UserError(f"{group} {name!r} is there twice: {taken[group, name]} and {path}; rename one of them")
+            taken[group, name] = path
+    return folders
+
+
+def _group(file: Path) -> str:
+    """What a config is one of: the options of a group, or figures, among which an id is unique whatever their study."""
+    return "figure" if file.parts[0] == "figure" else file.parent.as_posix()
 
 
 def drawing_module(study: str, draw: str) -> tuple[str, str]:

@@ -25,6 +25,7 @@ from deepcredit.config import compose
 from deepcredit.config.cells import Cell, cells_of, single_cell
 from deepcredit.config.compose import experiment_config
 from deepcredit.config.schema import Trainer
+from deepcredit.config.studies import conf_folders
 from deepcredit.config.trees import instantiate, leaves, plain, tree_of
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError
@@ -229,10 +230,14 @@ def described_first(overrides: Sequence[str]) -> list[str]:
 
 
 def _groups() -> str:
+    groups: dict[str, list[Path]] = {}
+    for option in sorted(path for folder in conf_folders() for path in folder.glob("*/*.yaml")):
+        groups.setdefault(option.parent.name, []).append(option)
     lines = []
-    for group, options in compose.groups().items():
-        width = max(map(len, options))
-        lines += [f"{group}:", *(f"  {name:{width}}  {_about(path)}" for name, path in options.items())]
+    for group in sorted(groups):
+        lines.append(f"{group}:")
+        width = max(len(option.stem) for option in groups[group])
+        lines += [f"  {option.stem:{width}}  {_about(option)}" for option in groups[group]]
     return "\n".join(lines)
 
 
