@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.outside.conftest import EXAMPLE, OWN, STUDY, Extended
+from tests.studies.conftest import EXAMPLE, OWN, STUDY, Extended
 from tests.page.conftest import rules
 
 pytestmark = [pytest.mark.xdist_group("outside"), pytest.mark.timeout(600)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.outside.conftest import EXAMPLE, OWN, Extended, put
+from tests.studies.conftest import EXAMPLE, OWN, Extended, put
 
 pytestmark = pytest.mark.xdist_group("broken studies")
 
