@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.studies.conftest import EXAMPLE, OWN, STUDY, Extended
 from tests.page.conftest import rules
+from tests.studies.conftest import EXAMPLE, OWN, STUDY, Extended
 
 pytestmark = [pytest.mark.xdist_group("outside"), pytest.mark.timeout(600)]
 
