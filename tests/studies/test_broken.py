@@ -46,7 +46,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     ),
     "no record": (
         edit("study.py", "RECORD = Study", "OTHER = Study"),
-        ["study 'my_paper' of the package my_paper", "my_paper.study:RECORD", "has no attribute 'RECORD'"],
+        ["study 'my_paper' of the package my_paper", "my_paper.study has no 'RECORD'"],
     ),
     "something else for a record": (
         edit("study.py", "RECORD = Study", "RECORD = dict"),

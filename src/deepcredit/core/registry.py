@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from deepcredit.core.errors import UserError, check, unknown
@@ -136,11 +137,19 @@ def load(name: str) -> Any:
     """What `module:attribute` names; imports the module. Raises a `UserError` in one line where that fails."""
     module, _, attribute = name.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return getattr(imported(module), attribute)
+    except AttributeError as error:
+        raise UserError(f"{module} has no {attribute!r}") from error
+
+
+def imported(module: str) -> ModuleType:
+    """The module of that name. Raises a `UserError` in one line, with its cause, where importing it fails."""
+    try:
+        return importlib.import_module(module)
     except UserError:
         raise
     except Exception as error:  # whatever somebody else's module does when it is imported
-        raise UserError(f"{name} cannot be loaded: {_said(error)}") from error
+        raise UserError(f"{module} cannot be imported: {_said(error)}") from error
 
 
 def _said(error: Exception) -> str:
