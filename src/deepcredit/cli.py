@@ -28,9 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="deepcredit", description=sys.modules["deepcredit"].__doc__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     computing = _add(commands, "compute", _compute, "compute cells into the store")
-    computing.add_argument(
-        "overrides", nargs="*", help="Hydra overrides, e.g. experiment=target_alignment_depth model.num_layers=4"
-    )
+    computing.add_argument("overrides", nargs="*", help="Hydra overrides, for example experiment=NAME model.width=64")
     computing.add_argument(
         "--also", nargs="+", action="append", default=[], help="a further cell: these overrides on top of the first's"
     )
@@ -46,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_scale(_add(commands, "claims", _claims, "gather the answered claims of all figures in claims.json"))
     _add_scale(_add(commands, "page", _page, "build the page that shows all figures and claims of a scale"))
     _add_questions(commands)
+    beginning = _add(commands, "new-study", _new_study, "write a package with a study that works, to begin one's own")
+    beginning.add_argument("name", metavar="NAME", help="of the package and of the study, for example my_paper")
+    beginning.add_argument("--into", required=True, metavar="FOLDER", help="where its folder is made")
     fetching = _add(commands, "fetch", _fetch, "fetch a data set into data/ and verify it")
     fetching.add_argument("dataset", help="its name, e.g. mnist")
     return parser
@@ -183,6 +184,16 @@ def _list(options: argparse.Namespace) -> None:
 
     plans = {scale: plan(scale) for scale in dict.fromkeys([options.scale, *scale_names()])}
     print("\n".join(listing(options.scale, {name: plans[name] for name in scale_names()})))
+
+
+def _new_study(options: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from deepcredit.skeleton.new_study import example_of, new_study
+
+    folder = new_study(options.name, Path(options.into))
+    print(f"{folder}\n\n  pip install -e {folder}\n  pytest {folder}")
+    print(f"  snakemake --cores 2 {example_of(options.name)} --config scale=ci")
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -125,7 +125,10 @@ def _settings_and_grid(config: DictConfig) -> dict[str, Any]:
 def _composed(experiment: str, scale: str) -> DictConfig:
     if scale != PAPER:
         return at_scale(_composed(experiment, PAPER), scale)
-    paper = experiment_config([f"experiment={experiment}", f"scale={PAPER}"])
+    try:
+        paper = experiment_config([f"experiment={experiment}", f"scale={PAPER}"])
+    except UserError as error:
+        raise UserError(f"{experiment}: {error}") from error
     changes(paper, PAPER)  # says so if somebody wants to change it
     return paper
 

@@ -1,7 +1,6 @@
 """From what Hydra and OmegaConf raise to one line that a person can act on."""
 
 import dataclasses
-import importlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,10 +9,7 @@ import yaml
 from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from deepcredit.config import schema
-from deepcredit.config.studies import kinds
 from deepcredit.core.errors import UserError, nearest, unknown
-from deepcredit.core.registry import module_of
 
 #: the settings that overrides like `experiment=NAME` lead to, by dotted key
 Settings = Callable[[Sequence[str]], list[str]]
@@ -71,8 +67,8 @@ def reason(error: BaseException, overrides: Sequence[str] = ()) -> str:
     if options := re.search(r"Invalid value '(.*)', expected one of \[(.*)\]", text):
         allowed = options[2].split(", ")
         return f"{key}={options[1]} is not valid{nearest(options[1], allowed)}; allowed: {', '.join(allowed)}"
-    if unknown_key := re.search(r"Key '(.*)' not in '(\w+)'", text):
-        fields = _fields_named(unknown_key[2])
+    if unknown_key := re.search(r"Key '(.*)' not in '\w+'", text):
+        fields = _fields(cause)
         return f"unknown setting {key}{nearest(unknown_key[1], fields)}; allowed: {', '.join(fields)}"
     setting = key if value is None else f"{key}={value}"
     return f"{setting}{': ' if setting else ''}{text[:1].lower()}{text[1:]}"
@@ -89,10 +85,7 @@ def _overridden(error: BaseException) -> str:
     return found[1] if found else ""
 
 
-def _fields_named(class_name: str) -> list[str]:
-    """Field names of the schema class called `class_name`, wherever among the schemas it is."""
-    for module in (schema.__name__, *(module_of(kind.schema) for kind in kinds().values())):
-        candidate = getattr(importlib.import_module(module), class_name, None)
-        if dataclasses.is_dataclass(candidate):
-            return [f.name for f in dataclasses.fields(candidate)]
-    return []
+def _fields(error: OmegaConfBaseException) -> list[str]:
+    """Field names of the schema class that `error` is about."""
+    schema = error.object_type
+    return [f.name for f in dataclasses.fields(schema)] if schema and dataclasses.is_dataclass(schema) else []

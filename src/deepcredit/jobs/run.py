@@ -25,6 +25,7 @@ from deepcredit.config import compose
 from deepcredit.config.cells import Cell, cells_of, single_cell
 from deepcredit.config.compose import experiment_config
 from deepcredit.config.schema import Trainer
+from deepcredit.config.studies import conf_folders
 from deepcredit.config.trees import instantiate, leaves, plain, tree_of
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError
@@ -193,7 +194,7 @@ def _multirun(overrides: Sequence[str]) -> list[str]:
     with initialize_config_dir(str(paths.conf()), version_base="1.3", job_name="deepcredit_run"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        words = [*(o for o in own if o.partition("=")[0] not in given), *overrides]
+        words = [*(o for o in own if o.partition("=")[0] not in given), *compose.search_path(), *overrides]
         batches = hydra.multirun("config", perform, words, with_log_configuration=False)
     return [job.return_value for batch in batches for job in batch]
 
@@ -231,13 +232,14 @@ def described_first(overrides: Sequence[str]) -> list[str]:
 
 
 def _groups() -> str:
+    groups: dict[str, list[Path]] = {}
+    for option in sorted(path for folder in conf_folders() for path in folder.glob("*/*.yaml")):
+        groups.setdefault(option.parent.name, []).append(option)
     lines = []
-    for folder in sorted(p for p in paths.conf().iterdir() if p.is_dir() and p.name != "figure"):
-        options = sorted(folder.glob("*.yaml"))
-        if options:
-            lines.append(f"{folder.name.removesuffix('s')}:")
-            width = max(len(option.stem) for option in options)
-            lines += [f"  {option.stem:{width}}  {_about(option)}" for option in options]
+    for group in sorted(groups):
+        lines.append(f"{group.removesuffix('s')}:")
+        width = max(len(option.stem) for option in groups[group])
+        lines += [f"  {option.stem:{width}}  {_about(option)}" for option in groups[group]]
     return "\n".join(lines)
 
 
