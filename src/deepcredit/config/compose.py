@@ -2,24 +2,27 @@
 
 import copy
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import yaml
 from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, SCMode
 from omegaconf.errors import OmegaConfBaseException
 
-from deepcredit.config.complaints import explained, reason
+from deepcredit.config.complaints import explained, not_chosen, reason
 from deepcredit.config.figure import Figure
-from deepcredit.config.studies import conf_folders, kinds, schema_of
+from deepcredit.config.lists import with_lists
+from deepcredit.config.search import register
+from deepcredit.config.studies import conf_folders, schema_of
 from deepcredit.config.trees import leaves
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError, unknown
+
+#: what Hydra, OmegaConf and the reader of YAML raise for something that was written wrongly
+MISTAKES = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 
 
 def _files(pattern: str) -> dict[str, Path]:
@@ -49,24 +52,23 @@ def figure_names() -> list[str]:
     return list(_files("figure/*/*.yaml"))
 
 
-@cache
-def _register() -> None:
-    store = ConfigStore.instance()
-    for kind in kinds():
-        store.store(group="schema", name=kind, node=schema_of(kind))
-
-
 def _hydra_compose(overrides: Sequence[str]) -> DictConfig:
-    _register()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(paths.conf()), version_base="1.3"):
-        return compose("config", overrides=[*overrides, *search_path()])
+    """By the Hydra that is running, as in a job of `deepcredit run`, with its search path; else by one for now."""
+    register()
+    running = GlobalHydra.instance()
+    if running.is_initialized() and _is_ours(running):
+        return compose("config", overrides=list(overrides))
+    others = copy.copy(running)
+    running.clear()
+    try:
+        with initialize_config_dir(str(paths.conf()), version_base="1.3"):
+            return compose("config", overrides=list(overrides))
+    finally:
+        GlobalHydra.set_instance(others)
 
 
-def search_path() -> list[str]:
-    """The override that puts the `conf/` folders of studies from outside on Hydra's search path."""
-    further = [f"'file://{folder}'" for folder in conf_folders()[1:]]
-    return [f"hydra.searchpath=[{','.join(further)}]"] if further else []
+def _is_ours(hydra: GlobalHydra) -> bool:
+    return str(paths.conf()) in [element.path for element in hydra.config_loader().get_search_path().get_path()]
 
 
 def settings(overrides: Sequence[str]) -> list[str]:
@@ -76,7 +78,11 @@ def settings(overrides: Sequence[str]) -> list[str]:
 
 def complaint(error: Exception, overrides: Sequence[str]) -> UserError:
     """What Hydra or OmegaConf said of overrides, in one line."""
-    return explained(error, overrides, settings, next(iter(experiment_names()), "<none defined>"))
+    return explained(error, overrides, settings, _example())
+
+
+def _example() -> str:
+    return next(iter(experiment_names()), "<none defined>")
 
 
 def experiment_config(overrides: Sequence[str]) -> DictConfig:
@@ -85,12 +91,26 @@ def experiment_config(overrides: Sequence[str]) -> DictConfig:
     Raises a `UserError` for an unknown name, key or option, a wrong type, and for overrides that cannot be parsed.
     """
     try:
-        config = _hydra_compose(overrides)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        return typed_config(_hydra_compose(overrides))
+    except MISTAKES as error:
         raise complaint(error, overrides) from error
-    if config.get("scale") is None:
+
+
+def typed_config(composed: DictConfig) -> DictConfig:
+    """A config as Hydra composed it, typed by the schema of its kind; a single value for a list is a list of one.
+
+    What is not the experiment's is left out. Raises what OmegaConf does for a wrong type, and a `UserError` where no
+    experiment or scale is chosen.
+    """
+    if composed.get("kind") is None:
+        raise not_chosen("experiment", _example())
+    if composed.get("scale") is None:
         raise UserError("scale is not set; allowed: " + ", ".join(scale_names()))
-    return config
+    schema = schema_of(composed.kind)
+    tree = OmegaConf.to_container(composed, structured_config_mode=SCMode.DICT)
+    merged = OmegaConf.merge(OmegaConf.structured(schema), with_lists(schema, tree))
+    assert isinstance(merged, DictConfig)
+    return merged
 
 
 def overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
