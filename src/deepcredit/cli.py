@@ -1,6 +1,8 @@
 """The `deepcredit` command: every job of the workflow is one of its lines. Each command imports what it needs."""
 
 import argparse
+import contextlib
+import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,8 +15,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0, or 2 with one line on standard error for a mistake of the user; `verify` and `diff` return 1 for what they found.
     """
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
     try:
+        if words[:1] == ["run"]:
+            return _run(words[1:])
+        if words[:1] in (["-sc"], ["--shell-completion"]):
+            return _complete(words)
+        options = parser.parse_args(words)
         return options.run(options) or 0
     except UserError as error:
         print(f"deepcredit: {error}", file=sys.stderr)
@@ -26,18 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="deepcredit", description=sys.modules["deepcredit"].__doc__)
+    parser.add_argument("--version", action="version", version=importlib.metadata.version("deepcredit"))
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     computing = _add(commands, "compute", _compute, "compute cells into the store")
     computing.add_argument("overrides", nargs="*", help="Hydra overrides, for example experiment=NAME model.width=64")
     computing.add_argument(
         "--also", nargs="+", action="append", default=[], help="a further cell: these overrides on top of the first's"
     )
-    running = commands.add_parser("run", help="train or compute one network, or a sweep of them", add_help=False)
-    running.set_defaults(run=_run)
-    running.add_argument("overrides", nargs="*")
-    running.add_argument("-m", "--multirun", action="store_true")
-    running.add_argument("-c", "--cfg", choices=["job"])
-    running.add_argument("-h", "--help", action="store_true", dest="usage")
+    # everything after `run` is Hydra's
+    commands.add_parser("run", help="train or compute one network, or a sweep of them, as a Hydra application")
     drawing = _add(commands, "draw", _draw, "draw one figure from the arrays in the store")
     drawing.add_argument("figure", help="id of the figure")
     _add_scale(drawing)
@@ -49,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     beginning.add_argument("--into", required=True, metavar="FOLDER", help="where its folder is made")
     fetching = _add(commands, "fetch", _fetch, "fetch a data set into data/ and verify it")
     fetching.add_argument("dataset", help="its name, e.g. mnist")
+    parser.set_defaults(commands=list(commands.choices))
     return parser
 
 
@@ -85,15 +91,24 @@ def _compute(options: argparse.Namespace) -> None:
         print(relative(path), flush=True)
 
 
-def _run(options: argparse.Namespace) -> None:
-    from deepcredit.jobs import run
+def _run(words: Sequence[str]) -> int:
+    from deepcredit.jobs import app
 
-    if options.usage or not options.overrides:
-        print(run.usage(options.overrides))
-    elif options.cfg:
-        print(run.job_config(options.overrides), end="")
-    else:
-        run.run(options.overrides, options.multirun)
+    app.main(words)
+    return 0
+
+
+def _complete(words: Sequence[str]) -> int:
+    """Hydra's completion of a shell. A shell asks it about the whole command line, which begins with `deepcredit`."""
+    before, run, after = os.environ.get("COMP_LINE", "").partition(" run ")
+    asked = any(word.startswith("query=") for word in words)
+    if asked and not run:
+        print(*_parser().get_default("commands"))
+        return 0
+    os.environ["COMP_LINE"] = f"{before} {after}"
+    with contextlib.suppress(UserError):  # half a command is no mistake yet
+        return _run(words)
+    return 0
 
 
 def _draw(options: argparse.Namespace) -> None:

@@ -14,6 +14,9 @@ from deepcredit.core.errors import UserError, nearest, unknown
 #: the settings that overrides like `experiment=NAME` lead to, by dotted key
 Settings = Callable[[Sequence[str]], list[str]]
 
+#: group of Hydra → its options that are there with an extra of the same name
+EXTRAS = {"hydra/sweeper": ("optuna",), "hydra/launcher": ("joblib", "submitit")}
+
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
@@ -33,20 +36,41 @@ def explained(error: Exception, overrides: Sequence[str], settings: Settings, ex
         return UserError(f"{Path(mark.name).name}, line {mark.line + 1}: not valid YAML: {error.problem}")
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return unknown(group or "config", name, error.options or [])
+        return UserError(f"{unknown(group or 'config', name, error.options or [])}{_extra(group, name)}")
     if missing := re.search(r"You must specify '(\w+)'", str(error)):
-        return UserError(f"{missing[1]} is not chosen; write {missing[1]}=<name>, for example {missing[1]}={example}")
+        return not_chosen(missing[1], example)
     if left_out := re.search(r"Error resolving interpolation '\$\{(\w+)\}", str(error)):
         return UserError(f"{left_out[1]} is left out; write {left_out[1]}=<name>")
+    if several := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'", str(error)):
+        return _several(several[1])
     if wrong := re.search(r"Could not override '([^']+)'", str(error)):
         return _unknown_setting(wrong[1], overrides, settings)
     return UserError(reason(error, overrides))
 
 
+def not_chosen(group: str, example: str) -> UserError:
+    """Error for a group of which one option has to be chosen."""
+    return UserError(f"{group} is not chosen; write {group}=<name>, for example {group}={example}")
+
+
+def _several(override: str) -> UserError:
+    key, _, values = override.partition("=")
+    as_list = f", or write {key}=[{values}] where a list is meant" if "(" not in values else ""
+    return UserError(f"{override} is several values; add -m for a run with each{as_list}")
+
+
+def _extra(group: str, name: str) -> str:
+    """How to install an option of Hydra that an extra brings."""
+    extra = name.partition("_")[0]
+    return f"; install it with `pip install -e '.[{extra}]'`" if extra in EXTRAS.get(group, ()) else ""
+
+
 def _unknown_setting(key: str, overrides: Sequence[str], settings: Settings) -> UserError:
     groups = [o for o in overrides if o.split("=")[0] in ("experiment", "scale")]
-    known = settings(groups)
     value = _given(key, overrides) or ""
+    if key.startswith("hydra."):
+        return UserError(f"unknown setting {key}={value} of Hydra; `deepcredit run --cfg hydra` shows those there are")
+    known = settings(groups)
     inside = [k for k in known if k.startswith(f"{key}.")]
     if inside:
         return UserError(f"{key}={value} sets a whole section; set one of {', '.join(inside)}")
