@@ -36,7 +36,9 @@ def explained(error: Exception, overrides: Sequence[str], settings: Settings, ex
         return UserError(f"{Path(mark.name).name}, line {mark.line + 1}: not valid YAML: {error.problem}")
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return UserError(f"{unknown(group or 'config', name, error.options or [])}{_extra(group, name)}")
+        if not error.options:
+            return UserError(f"no config {error.missing_cfg_file!r} in `conf/` or another folder on Hydra's search path")
+        return UserError(f"{unknown(group or 'config', name, error.options)}{_extra(group, name)}")
     if missing := re.search(r"You must specify '(\w+)'", str(error)):
         return not_chosen(missing[1], example)
     if left_out := re.search(r"Error resolving interpolation '\$\{(\w+)\}", str(error)):
@@ -44,7 +46,8 @@ def explained(error: Exception, overrides: Sequence[str], settings: Settings, ex
     if several := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.*)'", str(error)):
         return _several(several[1])
     if wrong := re.search(r"Could not override '([^']+)'", str(error)):
-        return _unknown_setting(wrong[1], overrides, settings)
+        chosen = any(override.partition("=")[0] == "experiment" for override in overrides)
+        return _unknown_setting(wrong[1], overrides, settings) if chosen else not_chosen("experiment", example)
     return UserError(reason(error, overrides))
 
 
@@ -66,24 +69,24 @@ def _extra(group: str, name: str) -> str:
 
 
 def _unknown_setting(key: str, overrides: Sequence[str], settings: Settings) -> UserError:
-    groups = [o for o in overrides if o.split("=")[0] in ("experiment", "scale")]
     value = _given(key, overrides) or ""
     if key.startswith("hydra."):
         return UserError(f"unknown setting {key}={value} of Hydra; `deepcredit run --cfg hydra` shows those there are")
-    known = settings(groups)
+    known = settings([o for o in overrides if o.partition("=")[0] in ("experiment", "scale")])
     inside = [k for k in known if k.startswith(f"{key}.")]
     if inside:
         return UserError(f"{key}={value} sets a whole section; set one of {', '.join(inside)}")
     siblings = [k for k in known if k.rpartition(".")[0] == key.rpartition(".")[0]]
-    allowed = ", ".join(siblings or known)
-    return UserError(f"unknown setting {key}={value}{nearest(key, known)}; allowed here: {allowed}")
+    allowed = f"; allowed here: {', '.join(siblings or known)}" if known else ""
+    return UserError(f"unknown setting {key}={value}{nearest(key, known)}{allowed}")
 
 
 def reason(error: BaseException, overrides: Sequence[str] = ()) -> str:
     """First line of the innermost complaint, led by the setting and the value that it is about."""
     inner = [e for e in _chain(error) if isinstance(e, OmegaConfBaseException) and "$" not in str(e)]
     if not inner:
-        return str(error).splitlines()[0]
+        first, *others = str(error).splitlines()
+        return f"{first} {others[0]}" if first.endswith(":") and others else first
     cause = inner[-1]
     key = next((e.full_key for e in inner if e.full_key), "") or _overridden(error)
     text = str(cause).splitlines()[0]

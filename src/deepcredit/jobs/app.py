@@ -81,7 +81,8 @@ def _mistake(error: BaseException, words: Sequence[str]) -> BaseException:
         return error
     if isinstance(error, MISTAKES):
         return complaint(error, [word for word in words if "=" in word and not word.startswith("-")])
-    return UserError(f"{str(error).strip().splitlines()[0]} ({type(error).__name__}; {FULL_ERROR}=1 shows where)")
+    said = (str(error).strip() or "no reason given").splitlines()[0]
+    return UserError(f"{said} ({type(error).__name__}; {FULL_ERROR}=1 shows where)")
 
 
 def _in_a_run(error: BaseException) -> bool:
