@@ -11,7 +11,8 @@ from deepcredit.core.errors import UserError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
-    0, or 2 with one line on standard error for a mistake of the user; `verify` and `diff` return 1 for what they found.
+    0, or 2 with one line on standard error for a mistake of the user; `verify`, `diff` and `adopt` return 1 for what
+    they found.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -45,10 +46,20 @@ def _parser() -> argparse.ArgumentParser:
     _add_scale(drawing)
     _add_scale(_add(commands, "claims", _claims, "gather the answered claims of all figures in claims.json"))
     _add_scale(_add(commands, "page", _page, "build the page that shows all figures and claims of a scale"))
+    _add_adopt(commands)
     _add_questions(commands)
     fetching = _add(commands, "fetch", _fetch, "fetch a data set into data/ and verify it")
     fetching.add_argument("dataset", help="mnist or fashion_mnist")
     return parser
+
+
+def _add_adopt(commands: argparse._SubParsersAction) -> None:
+    text = "take arrays of earlier code over where a sample, computed again, is equal bit by bit"
+    adopting = _add(commands, "adopt", _adopt, text)
+    adopting.add_argument("folder", metavar="FOLDER", help="a store, a clone, its results, or those of a scale")
+    _add_scale(adopting)
+    adopting.add_argument("--minutes", type=float, default=10.0, help="how long the sample may take (10)")
+    adopting.add_argument("--seed", type=int, default=0, help="chooses the sample (0)")
 
 
 def _add_questions(commands: argparse._SubParsersAction) -> None:
@@ -119,6 +130,19 @@ def _page(options: argparse.Namespace) -> None:
     from deepcredit.plan.plan import plan
 
     print(relative(write_page(plan(options.scale))))
+
+
+def _adopt(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from deepcredit.jobs.adopt import adopt, table
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    found = adopt(Path(options.folder), options.scale, options.minutes, options.seed, say=say)
+    print("\n".join([*found.notes, *(table(found.rows) if found.rows else [])]))
+    return int(bool(found.differing))
 
 
 def _explain(options: argparse.Namespace) -> None:
