@@ -33,6 +33,9 @@ RECORD = "RECORD"
 #: rooms that read and check settings, and compute nothing: the settings themselves are in an array's address
 NO_NUMBERS = ("deepcredit.core", "deepcredit.config")
 
+#: the package's own file: its version, and what a notebook finds in it
+DOOR = "deepcredit"
+
 #: module → definition → digest
 Code = dict[str, dict[str, str]]
 
@@ -79,7 +82,7 @@ def code_of_cell(config: Experiment) -> Code:
 @cache
 def _code_of(kind: str, chosen: tuple[Choice, ...]) -> Code:
     entries = [*code_modules(kind), *(module for choice in chosen for module in choice.record.code(choice.need))]
-    reached = [name for name in modules_reached(*entries) if not name.startswith(NO_NUMBERS)]
+    reached = [name for name in modules_reached(*entries) if name != DOOR and not name.startswith(NO_NUMBERS)]
     code = {name: digests for name in reached if (digests := _digests(parsed(name)))}
     for choice in chosen:
         facts = {key: digest(repr(value)) for key, value in choice.record.facts().items()}

@@ -76,4 +76,19 @@ def _renamed(dataset: xr.Dataset, name: str, rename: Rename) -> xr.Dataset:
     return named.assign_coords({rename.new: (old.dims, values, old.attrs)})
 
 
-RENAMES = Renames()
+#: learning rules
+RULES = {"PC": "pc", "BP": "bp", "TP": "tp"}
+
+RENAMES = Renames(
+    settings=(
+        Rename("rule.name", "rule", RULES),
+        Rename("rule.rule", "rule", RULES),
+        # backpropagation had the two of target propagation, at 0
+        Rename("rule.target_lr", "", where={"rule.rule": "BP"}),
+        Rename("rule.inverse_lr", "", where={"rule.rule": "BP"}),
+        Rename("rule.target_lr", "rule_options.target_lr"),
+        Rename("rule.inverse_lr", "rule_options.inverse_lr"),
+        Rename("rule.updated", "optimizer.updated"),
+    ),
+    coordinates=(Rename("rule", "rule", RULES),),
+)
