@@ -13,7 +13,8 @@ from deepcredit.core.errors import UserError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
-    0, or 2 with one line on standard error for a mistake of the user; `verify` and `diff` return 1 for what they found.
+    0, or 2 with one line on standard error for a mistake of the user; `verify`, `diff` and `adopt` return 1 for what
+    they found.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_scale(drawing)
     _add_scale(_add(commands, "claims", _claims, "gather the answered claims of all figures in claims.json"))
     _add_scale(_add(commands, "page", _page, "build the page that shows all figures and claims of a scale"))
+    _add_adopt(commands)
     _add_questions(commands)
     beginning = _add(commands, "new-study", _new_study, "write a package with a study that works, to begin one's own")
     beginning.add_argument("name", metavar="NAME", help="of the package and of the study, for example my_paper")
@@ -56,6 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     fetching.add_argument("dataset", help="its name, e.g. mnist")
     parser.set_defaults(commands=list(commands.choices))
     return parser
+
+
+def _add_adopt(commands: argparse._SubParsersAction) -> None:
+    text = "take arrays of earlier code over where a sample, computed again, is equal bit by bit"
+    adopting = _add(commands, "adopt", _adopt, text)
+    adopting.add_argument("folder", metavar="FOLDER", help="a store, a clone, its results, or those of a scale")
+    _add_scale(adopting)
+    adopting.add_argument("--minutes", type=float, default=10.0, help="how long the sample may take (10)")
+    adopting.add_argument("--seed", type=int, default=0, help="chooses the sample (0)")
 
 
 def _add_questions(commands: argparse._SubParsersAction) -> None:
@@ -135,6 +146,19 @@ def _page(options: argparse.Namespace) -> None:
     from deepcredit.plan.plan import plan
 
     print(relative(write_page(plan(options.scale))))
+
+
+def _adopt(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from deepcredit.jobs.adopt import adopt, table
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    found = adopt(Path(options.folder), options.scale, options.minutes, options.seed, say=say)
+    print("\n".join([*found.notes, *(table(found.rows) if found.rows else [])]))
+    return int(bool(found.differing))
 
 
 def _explain(options: argparse.Namespace) -> None:

@@ -34,6 +34,9 @@ RECORD = "RECORD"
 #: what reads and checks settings, and computes nothing: the settings themselves are in an array's address
 NO_NUMBERS = ("deepcredit.core", "deepcredit.config", "deepcredit.rules.rule")
 
+#: the package's own file: its version, and what a notebook finds in it
+DOOR = "deepcredit"
+
 #: module → definition → digest
 Code = dict[str, dict[str, str]]
 
@@ -81,7 +84,7 @@ def code_of_cell(config: Experiment) -> Code:
 def _code_of(kind: str, chosen: tuple[Choice, ...]) -> Code:
     _check_run(kind)
     entries = [*code_modules(kind), *(module for choice in chosen for module in choice.record.code(choice.need))]
-    reached = [name for name in modules_reached(*entries) if not name.startswith(NO_NUMBERS)]
+    reached = [name for name in modules_reached(*entries) if name != DOOR and not name.startswith(NO_NUMBERS)]
     code = {name: digests for name in reached if (digests := _digests(parsed(name)))}
     for choice in chosen:
         facts = {key: digest(repr(value)) for key, value in choice.record.facts().items()}
