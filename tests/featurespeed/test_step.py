@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from deepcredit.nets import resnet
-from deepcredit.studies.featurespeed.schemas.feature_speed import Updated
 from deepcredit.studies.featurespeed import observables as feature_speed
+from deepcredit.studies.featurespeed.schemas.feature_speed import Updated
 
 DEPTH, WIDTH, INPUTS, OUTPUTS, LR = 7, 12, 5, 3, 0.01
 BETA = torch.tensor([0.05, 0.4, 1.0], dtype=torch.float64)
