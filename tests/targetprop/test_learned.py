@@ -13,6 +13,7 @@ from deepcredit.nets import affine
 from deepcredit.nets.affine import Affine, Draws, Errors
 from deepcredit.rules.target_propagation import learned
 from deepcredit.rules.target_propagation.learned import Inverses
+from deepcredit.rules.target_propagation.options import InverseOptions
 from deepcredit.studies.targetprop.experiments import tp_learned_inverse as experiment
 from deepcredit.studies.targetprop.schemas.tp_learned_inverse import (
     TpDataset,
@@ -179,6 +180,23 @@ def test_inverses_descend_on_the_inverse_losses(net: Affine, inverses: Inverses,
 @pytest.mark.parametrize(("iteration", "std"), [(0, 10.0), (100, 5.0), (900, 1.0)])
 def test_noise_shrinks_with_the_iterations(iteration: int, std: float) -> None:
     assert learned.noise_std(iteration) == pytest.approx(std)
+
+
+def test_a_rule_at_work_takes_the_steps_above_with_noise_that_shrinks(net: Affine, x_BD: Tensor) -> None:
+    y_BK, options = torch.zeros(B, K), InverseOptions(target_lr=0.7, inverse_lr=0.3)
+    ours, theirs = (Draws(0.8, 0.1, generator(4)) for _ in range(2))
+    learner = learned.Learner(net, B, options, ours, lambda out, y: out - y)
+    inverses = learned.initialise(H, N, theirs)
+    x_HBN, out = hidden_states(net, x_BD)
+    error_HBN = torch.empty(H, B, N)
+    for std in (10.0, 10.0 / 1.01):
+        found = learner.learn(x_BD, y_BK)
+        top = learned.target_errors(net, inverses, x_HBN, out, 0.7, error_HBN)
+        losses = learned.train_inverses(inverses, x_HBN, 0.3, std, theirs.generator)
+        for mine, expected in zip(found, (x_HBN, *learned.layer_gradients(error_HBN, top)), strict=True):
+            assert torch.equal(mine, expected)
+        assert torch.equal(learner.observed["inverse_loss"], losses)
+        assert torch.equal(learner.observed["layer_loss"], learned.layer_losses(error_HBN))
 
 
 Loss = Callable[[Tensor, Tensor], Tensor]
