@@ -11,7 +11,7 @@ from deepcredit.config.figure import Claim
 from deepcredit.figures.base import NotTestable
 from deepcredit.studies.targetprop.experiments import tp_linear
 from deepcredit.studies.targetprop.figures import targetprop
-from deepcredit.studies.targetprop.schemas.tp_linear import TpLinear, TpLinearOptimizer, TpLinearRule, TpLinearRules
+from deepcredit.studies.targetprop.schemas.tp_linear import TpLinear, TpLinearOptimizer
 
 CHANCE = Claim(check="", text="", tolerance=4.0, options={"until": 200})
 
@@ -36,7 +36,7 @@ def training(accuracy: Sequence[Sequence[float]], **labels: Any) -> xr.Dataset:
             "step": np.arange(shape[1]) * 100,
             "layer": [1, 2, 3, 4],
             "inverse_layer": [2, 3, 4],
-            **{"dataset": "mnist", "rule": "BP", "weight_std": 0.01, **labels},
+            **{"dataset": "mnist", "rule": "bp", "weight_std": 0.01, **labels},
         },
     )
 
@@ -60,7 +60,7 @@ def test_too_few_iterations_cannot_decide_about_chance() -> None:
 
 @pytest.mark.parametrize(("best", "holds"), [(84.8, True), (84.9, False)])
 def test_the_ring_claim_looks_at_every_rule_and_iteration(best: float, holds: bool) -> None:
-    cells = [training([[15, 84.8, 84.8]], dataset="ring"), training([[15, best, 80]], dataset="ring", rule="TP")]
+    cells = [training([[15, 84.8, 84.8]], dataset="ring"), training([[15, best, 80]], dataset="ring", rule="tp")]
     claim = Claim(check="", text="", tolerance=1e-6)
     found = targetprop.ring_stays_at_majority({"training": [*cells, training([[99]])]}, claim)
     assert found.holds is holds
@@ -85,7 +85,7 @@ def test_first_step_claim_fails_where_the_output_goes_astray(linear: dict[str, l
 
 def test_row_space_claim_measures_the_angle_that_the_hidden_state_turns(linear: dict[str, list[xr.Dataset]]) -> None:
     found = targetprop.row_spaces_of_backpropagation(linear, ROW_SPACES)
-    first, last = linear["linear"][0].activation.sel(rule="BP", layer=1).values[[0, -1]]
+    first, last = linear["linear"][0].activation.sel(rule="bp", layer=1).values[[0, -1]]
     angles = [np.degrees(np.arctan2(*state[::-1])) % 360 for state in (first, last)]
     assert found.holds
     assert found.value["degrees that W_1 x_0 turns"] == pytest.approx(abs(angles[0] - angles[1]))
@@ -97,7 +97,7 @@ def test_row_space_claim_fails_where_nothing_turns(linear: dict[str, list[xr.Dat
 
 
 def test_claims_about_a_rule_that_was_not_run_cannot_be_decided() -> None:
-    only_tp = TpLinear(rule=TpLinearRules(name=[TpLinearRule.TP]), optimizer=TpLinearOptimizer(n_steps=2))
+    only_tp = TpLinear(rule=["tp"], optimizer=TpLinearOptimizer(n_steps=2))
     with pytest.raises(NotTestable, match="needs rule = BP"):
         targetprop.row_spaces_of_backpropagation({"linear": [tp_linear.run(only_tp)]}, ROW_SPACES)
 
@@ -116,7 +116,7 @@ def test_subspace_figure_has_thirteen_lines_a_foliation_and_ten_levels(linear: d
 
 def test_points_on_a_line_of_the_foliation_are_sent_to_the_same_place(linear: dict[str, list[xr.Dataset]]) -> None:
     _, table = targetprop.tp_subspaces(linear, {})
-    weight = linear["linear"][0].weight.sel(rule="TP", step=0, matrix=1).values
+    weight = linear["linear"][0].weight.sel(rule="tp", step=0, matrix=1).values
     lines = table[(table.row == "read") & (table.layer == 0) & (table.element == "quotient by kernel")]
     assert lines[["direction_1", "direction_2"]].values @ weight.T == pytest.approx(np.zeros((13, 2)), abs=1e-12)
     assert np.linalg.norm(lines[["unit_1", "unit_2"]], axis=1) == pytest.approx(np.abs(lines.value))
@@ -131,7 +131,7 @@ def test_trajectory_table_holds_every_value_drawn(linear: dict[str, list[xr.Data
 
 def test_training_table_leaves_out_what_was_not_measured() -> None:
     stopped, chance = training([[10, 20, np.nan]]), training([[10, 10]])
-    ring = training([[15, 84.8, 84.8]], dataset="ring", rule="TP")
+    ring = training([[15, 84.8, 84.8]], dataset="ring", rule="tp")
     data = {"training": [stopped, ring], "chance": [chance]}
     _, table = targetprop.tp_learned_inverse(data, {"source_weight_std": 0.01})
     accuracy = table[(table.variable == "accuracy") & (table.dataset == "mnist")]

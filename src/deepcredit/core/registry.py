@@ -88,6 +88,11 @@ class Registry(Generic[R]):
         """Of all records, those of the project first."""
         return list(self._all)
 
+    @property
+    def modules(self) -> list[str]:
+        """Those in which the records are."""
+        return [found.module for found in self._all.values()]
+
     def found(self, name: str) -> Found[R]:
         """The record with where it is from. Raises `UserError` with the names for an unknown one."""
         if name not in self._all:
@@ -130,7 +135,7 @@ class Registry(Generic[R]):
 
 def record_modules() -> list[str]:
     """The modules of all records of all registries."""
-    return [found.module for registry in _REGISTRIES for found in registry._all.values()]
+    return [module for registry in _REGISTRIES for module in registry.modules]
 
 
 def load(name: str) -> Any:

@@ -23,7 +23,7 @@ from deepcredit.config.studies import code_modules, kind_of, study_of
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError
 from deepcredit.core.files import write_text
-from deepcredit.core.registry import Choice, choices, packages
+from deepcredit.core.registry import Choice, Registry, choices, load, packages
 
 #: stands for the statements of a module that define no name
 BODY = "<module>"
@@ -101,9 +101,13 @@ def _check_run(kind: str) -> None:
 
 
 def code_of_functions(entries: Iterable[tuple[str, str]]) -> Code:
-    """Module → definition → digest of all code that the functions `(module, name)` reach."""
+    """Module → definition → digest of all code that the functions `(module, name)` reach.
+
+    What reaches a registry looks up how its records are called and drawn, so it depends on all of them.
+    """
     found: dict[str, dict[str, str]] = {}
-    for module, name in sorted(_definitions_reached(entries)):
+    reached = _definitions_reached(entries)
+    for module, name in sorted(reached | {(record, RECORD) for record in _records(reached)}):
         if name in parsed(module).definitions:
             found.setdefault(module, {})[name] = digest(parsed(module).definitions[name])
     return found
@@ -128,6 +132,14 @@ def _definitions_reached(entries: Iterable[tuple[str, str]]) -> set[tuple[str, s
         seen.add((module, name))
         waiting.extend(_references(module, name))
     return seen
+
+
+def _records(definitions: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """The modules of the records of those registries that are among the definitions."""
+    for module, name in definitions:
+        if "Registry(" in parsed(module).definitions.get(name, ""):
+            value = load(f"{module}:{name}")
+            yield from value.modules if isinstance(value, Registry) else ()
 
 
 def _references(module_name: str, definition: str) -> Iterator[tuple[str, str]]:
