@@ -40,7 +40,9 @@ def explained(error: Exception, overrides: Sequence[str], settings: Settings, ex
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         if not error.options:
-            return UserError(f"no config {error.missing_cfg_file!r} in `conf/` or another folder on Hydra's search path")
+            return UserError(
+                f"no config {error.missing_cfg_file!r} in `conf/` or another folder on Hydra's search path"
+            )
         return UserError(f"{unknown(group or 'config', name, error.options)}{_extra(group, name)}")
     if missing := re.search(r"You must specify '(\w+)'", str(error)):
         return not_chosen(missing[1], example)

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -24,6 +25,9 @@ from deepcredit.core.errors import UserError, unknown
 
 #: what Hydra, OmegaConf and the reader of YAML raise for something that was written wrongly
 MISTAKES = (HydraException, OmegaConfBaseException, yaml.YAMLError)
+
+#: the one setting of `conf/run.yaml` that is of a run, and not of its experiment
+OBJECTIVE = "objective"
 
 
 def _files(pattern: str) -> dict[str, Path]:
@@ -109,7 +113,7 @@ def experiment_config(overrides: Sequence[str]) -> DictConfig:
 def typed_config(composed: DictConfig) -> DictConfig:
     """A config as Hydra composed it, typed by the schema of its kind; a single value for a list is a list of one.
 
-    What is not the experiment's is left out. Raises what OmegaConf does for a wrong type, and a `UserError` where no
+    `objective` is left out. Raises what OmegaConf does for a wrong type, and a `UserError` where no
     experiment or scale is chosen.
     """
     if composed.get("kind") is None:
@@ -117,7 +121,8 @@ def typed_config(composed: DictConfig) -> DictConfig:
     if composed.get("scale") is None:
         raise UserError("scale is not set; allowed: " + ", ".join(scale_names()))
     schema = schema_of(composed.kind)
-    tree = OmegaConf.to_container(composed, structured_config_mode=SCMode.DICT)
+    tree: Any = OmegaConf.to_container(composed, structured_config_mode=SCMode.DICT)
+    tree.pop(OBJECTIVE, None)
     merged = OmegaConf.merge(OmegaConf.structured(schema), with_lists(schema, tree))
     assert isinstance(merged, DictConfig)
     return merged
