@@ -139,7 +139,8 @@ def test_neither_starts_torch() -> None:
         "from deepcredit.core.errors import UserError\n"
         "warnings.simplefilter('ignore')\n"
         "for ask in (deepcredit.load, deepcredit.table):\n"
-        "    try:\n        ask('interference', scale='ci')\n    except UserError as error:\n        assert 'run `' in str(error)\n"
+        "    try:\n        ask('interference', scale='ci')\n"
+        "    except UserError as error:\n        assert 'run `' in str(error)\n"
         "assert 'xarray' in sys.modules and 'deepcredit.notebook' in sys.modules\n"
         "assert 'torch' not in sys.modules\n"
     )
