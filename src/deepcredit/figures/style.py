@@ -8,8 +8,8 @@ STYLE_SHEET = Path(__file__).with_name("deepcredit.mplstyle")
 #: learning rules, everywhere; chosen from the colour-blind-safe Okabe-Ito palette
 RULE_COLORS = {"BP": "#000000", "PC": "#D55E00", "TP": "#009E73", "μPC": "#0072B2"}
 
-#: one column, and the full text width, in inches
+#: one column, and the full text width, in inches, where `figure.figsize` is that of our own style sheet
 COLUMN, PAGE = 3.35, 6.9
 
-#: colour map for an ordered family of curves (depths, widths, learning rates); take values in [0.1, 0.9]
+#: colour map for an ordered family of curves (depths, widths, learning rates)
 SEQUENCE = "viridis"
