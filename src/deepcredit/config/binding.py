@@ -104,26 +104,28 @@ def _options(function: Callable[..., Any]) -> TypeAdapter[dict[str, Any]]:
 
 
 def _complaint(errors: Sequence[ErrorDetails], options: Mapping[str, Any]) -> str:
-    """The first error in one line: the key, what was found, what is allowed."""
-    key, value = _found(errors[0]["loc"], options)
-    match errors[0]["type"]:
-        case "missing":
-            return f"{_joined((*key, errors[0]['loc'][-1]))} is missing"
-        case "unexpected_keyword_argument":
-            return f"unknown option {_joined(errors[0]['loc'])!r}"
-    # a union complains once for each of its members
-    allowed = dict.fromkeys(_allowed(error) for error in errors if _found(error["loc"], options)[0] == key)
+    """What is wrong with one option, in one line: the key, what was found, what is allowed.
+
+    A union complains once for each of its members; what leads deepest is what was meant.
+    """
+    of_option = [error for error in errors if error["loc"][0] == errors[0]["loc"][0]]
+    worst = max(of_option, key=lambda error: len(_found(error["loc"], options)[0]))
+    key, value = _found(worst["loc"], options)
+    if worst["type"] == "missing":
+        return f"{_joined((*key, worst['loc'][-1]))} is missing"
+    if worst["type"] == "unexpected_keyword_argument":
+        return f"unknown option {_joined(key)!r}"
+    allowed = dict.fromkeys(_allowed(error) for error in of_option if _found(error["loc"], options)[0] == key)
     return f"{_joined(key)}={_shown(value)} is not valid; allowed: {' or '.join(allowed)}"
 
 
 def _found(loc: Sequence[int | str], options: Any) -> tuple[tuple[int | str, ...], Any]:
-    """How far the place of an error leads into the options, and what is there."""
+    """The place of an error in the options, and what is there; parts of `loc` that name a type lead nowhere."""
     key: list[int | str] = []
     for part in loc:
-        inside = isinstance(options, Mapping) or (isinstance(options, list | tuple) and isinstance(part, int))
-        if not inside or (isinstance(options, Mapping) and part not in options):
-            break
-        key, options = [*key, part], options[part]
+        in_list = isinstance(options, list | tuple) and isinstance(part, int)
+        if in_list or (isinstance(options, Mapping) and part in options):
+            key, options = [*key, part], options[part]
     return tuple(key), options
 
 
