@@ -96,4 +96,4 @@ def test_a_figure_reaches_its_helpers_but_not_the_other_figures_of_its_module() 
     names = code["deepcredit.studies.prospective.figures.prospective"]
     assert "interference" in names
     assert "target_alignment_scatter" not in names
-    assert "RULE_COLORS" in code["deepcredit.figures.style"]
+    assert "PAGE" in code["deepcredit.figures.style"]
