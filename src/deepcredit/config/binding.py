@@ -98,7 +98,7 @@ def _options(function: Callable[..., Any]) -> TypeAdapter[dict[str, Any]]:
         name: hints[name] if parameters[name].default is inspect.Parameter.empty else NotRequired[hints[name]]
         for name in _signature(function)[1]
     }
-    options = TypedDict("options", fields)  # type: ignore[operator]
+    options: Any = TypedDict("options", fields)  # type: ignore[misc]
     options.__pydantic_config__ = ConfigDict(extra="forbid")  # dataclasses within follow it
     return TypeAdapter(options)
 

@@ -18,7 +18,7 @@ from deepcredit.config.figure import Claim, Figure
 from deepcredit.config.studies import conf_folders, drawing_module, kinds
 from deepcredit.config.trees import plain
 from deepcredit.core import paths
-from deepcredit.core.errors import UserError, unknown
+from deepcredit.core.errors import unknown
 from deepcredit.core.files import write_text
 from deepcredit.core.registry import module_of, record_modules
 from deepcredit.data.files import DATASETS
