@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.style
+import numpy as np
 import pytest
 from matplotlib.text import Text
 
@@ -55,8 +56,8 @@ def test_panels_of_a_poster_keep_their_places(journal: Path) -> None:
     for style in (None, str(journal)):
         with matplotlib.style.context([*sheets(style)]):
             _, axes = poster(2, 3, (1.2, 0.7), (0.1, 0.2), 0.5)
-            places.append([ax.get_position().bounds for ax in axes.ravel()])
-    assert places[1] == pytest.approx(places[0])
+            places.append(np.array([ax.get_position().bounds for ax in axes.ravel()]))
+    np.testing.assert_allclose(places[1], places[0])
 
 
 def test_a_picture_is_drawn_in_the_sheets_given(journal: Path) -> None:

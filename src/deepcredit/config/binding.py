@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NotRequired, get_type_hints
+from typing import Any, NotRequired, cast, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -98,7 +98,7 @@ def _options(function: Callable[..., Any]) -> TypeAdapter[dict[str, Any]]:
         name: hints[name] if parameters[name].default is inspect.Parameter.empty else NotRequired[hints[name]]
         for name in _signature(function)[1]
     }
-    options = TypedDict("options", fields)  # type: ignore[operator]
+    options = cast(Any, TypedDict)("options", fields)
     options.__pydantic_config__ = ConfigDict(extra="forbid")  # dataclasses within follow it
     return TypeAdapter(options)
 

@@ -231,7 +231,8 @@ def curves_collapse(
     fewest = min(curve.sizes["seed"] for curve in curves.values())
     if fewest < seeds:
         raise NotTestable(f"needs the mean over {seeds} seeds, not {fewest}")
-    at_x = np.linspace(*np.log(between), 400)
+    low, high = np.log(between)
+    at_x = np.linspace(low, high, 400)
     heights = [np.interp(at_x, np.log(c.x.values), c.mean("seed").values) for c in curves.values()]
     spread = float(np.ptp(heights, axis=0).max())
     return Measured(spread, spread < published)

@@ -93,7 +93,9 @@ def against_depth(forward: Cells, *, widths: list[int], steps: list[int]) -> tup
 
 def _grid(found: Norms, held: list[dict[str, int]], dim: str, steps: Sequence[int]) -> tuple[Figure, pd.DataFrame]:
     """A row for every kind and norm, a column for every held setting, φ and optimiser."""
-    columns = [{"act_fn": act_fn, "optimizer": name, **at} for at in held for act_fn, name in COLUMNS]
+    columns: list[dict[str, Any]] = [
+        {"act_fn": act_fn, "optimizer": name, **at} for at in held for act_fn, name in COLUMNS
+    ]
     rows = [(kind, metric) for kind in KINDS for metric in METRICS]
     figure, axes = poster(len(rows), len(columns), *LAYOUT, sharex=True, sharey="row")
     tables = []

@@ -156,7 +156,8 @@ def phase(hessian: Cells) -> tuple[Figure, pd.DataFrame]:
 def _phase(ax: Axes, cell: xr.Dataset, act_fn: str, matrix: str, name: str) -> pd.DataFrame:
     values = quantity(cell, name).sel(act_fn=act_fn, matrix=matrix)
     _map(ax, values, log=name == "kappa" and (bool(cell.skips) or str(cell.parameterisation.item()) == "mupc"))
-    return tidy(values, **_settings(cell), quantity=name, act_fn=act_fn, matrix=matrix)
+    table = tidy(values, **_settings(cell), quantity=name, act_fn=act_fn, matrix=matrix)
+    return table[[*values.dims, *_settings(cell), "value", "quantity", "act_fn", "matrix"]]
 
 
 def _label_columns(axes: np.ndarray, cells: Sequence[xr.Dataset]) -> None:

@@ -58,7 +58,7 @@ class Rates:
 
     def _rate(self, act_fn: str | None) -> float:
         rates = self.activity_lr if isinstance(self.activity_lr, Mapping) else {}
-        if act_fn not in rates:
+        if act_fn is None or act_fn not in rates:
             raise UserError(f"activity_lr={self.activity_lr!r} is not valid; allowed: data, or a rate for {act_fn}")
         return rates[act_fn]
 
