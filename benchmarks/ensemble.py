@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from step_time import BATCH, SEED, SHAPES, SIZES, WEIGHT_LR, Shape, initial
 
-from deepcredit.nets.names import Rule
+from deepcredit.rules.options import SteppedInference
 from deepcredit.training.fit import Options, train
 from deepcredit.training.images import ImageData
 from deepcredit.training.members import Member, Recipe
@@ -31,7 +31,7 @@ def random_images(n: int = 20 * BATCH) -> ImageData:
 
 def seconds(shape: Shape, members: Sequence[Member], data: ImageData, n_steps: int) -> float:
     """Processor time of training these members together."""
-    recipe = Recipe(shape.net, initial(shape), 1.0, Rule.pc, BATCH, steps=shape.steps)
+    recipe = Recipe(shape.net, initial(shape), 1.0, "pc", BATCH)
     start = time.process_time()
     train(recipe, members, data, Schedule(n_steps, n_steps, BATCH), OPTIONS, condition=False)
     return time.process_time() - start
@@ -55,7 +55,8 @@ if __name__ == "__main__":
     images = random_images()
     for name in options.shape or ["a", "b"]:
         shape = SHAPES[name]
-        members = [Member(seed, WEIGHT_LR, shape.activity_lr) for seed in range(options.members)]
+        own = SteppedInference(shape.activity_lr, max_t=shape.steps)
+        members = [Member(seed, WEIGHT_LR, own) for seed in range(options.members)]
         seconds(shape, members[:1], images, SHORT)
         together = a_step(shape, members, images, options.steps)
         alone = sum(a_step(shape, [member], images, options.steps) for member in members)

@@ -59,7 +59,8 @@ from torch import Tensor  # noqa: E402
 
 from deepcredit.data.datasets import DATASETS  # noqa: E402
 from deepcredit.nets.mlp import MLP, per_member  # noqa: E402
-from deepcredit.nets.names import Init, Parameterisation, Rule  # noqa: E402
+from deepcredit.nets.names import Init, Parameterisation  # noqa: E402
+from deepcredit.rules.options import SteppedInference  # noqa: E402
 from deepcredit.rules.products import fast_products  # noqa: E402
 from deepcredit.training.members import Member, Recipe  # noqa: E402
 from deepcredit.training.stack import parameter_groups, stacks  # noqa: E402
@@ -121,12 +122,13 @@ class Stopwatch:
 
 def this_engine(shape: Shape, n_members: int, device: str, graph: bool) -> Step:
     """A training step as the Lightning module takes it, without Lightning."""
-    recipe = Recipe(shape.net, initial(shape), 1.0, Rule.pc, BATCH, steps=shape.steps)
-    members = [Member(seed, WEIGHT_LR, shape.activity_lr) for seed in range(n_members)]
+    recipe = Recipe(shape.net, initial(shape), 1.0, "pc", BATCH)
+    own = SteppedInference(shape.activity_lr, max_t=shape.steps)
+    members = [Member(seed, WEIGHT_LR, own) for seed in range(n_members)]
     together = stacks(recipe, members, torch.device(device))
     if not graph:
         for stack in together:
-            stack.engine._graph = None
+            stack.learner._graph = None
     optimiser = torch.optim.Adam(parameter_groups(together), fused=True)
     x, y = (t.to(device) for t in batch())
 

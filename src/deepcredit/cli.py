@@ -1,6 +1,8 @@
 """The `deepcredit` command: every job of the workflow is one of its lines. Each command imports what it needs."""
 
 import argparse
+import contextlib
+import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -11,10 +13,17 @@ from deepcredit.core.errors import UserError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
-    0, or 2 with one line on standard error for a mistake of the user; `verify` and `diff` return 1 for what they found.
+    0, or 2 with one line on standard error for a mistake of the user; `verify`, `diff` and `adopt` return 1 for what
+    they found.
     """
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
     try:
+        if words[:1] == ["run"]:
+            return _run(words[1:])
+        if words[:1] in (["-sc"], ["--shell-completion"]):
+            return _complete(words)
+        options = parser.parse_args(words)
         return options.run(options) or 0
     except UserError as error:
         print(f"deepcredit: {error}", file=sys.stderr)
@@ -26,29 +35,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="deepcredit", description=sys.modules["deepcredit"].__doc__)
+    parser.add_argument("--version", action="version", version=importlib.metadata.version("deepcredit"))
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     computing = _add(commands, "compute", _compute, "compute cells into the store")
-    computing.add_argument(
-        "overrides", nargs="*", help="Hydra overrides, e.g. experiment=target_alignment_depth model.num_layers=4"
-    )
+    computing.add_argument("overrides", nargs="*", help="Hydra overrides, for example experiment=NAME model.width=64")
     computing.add_argument(
         "--also", nargs="+", action="append", default=[], help="a further cell: these overrides on top of the first's"
     )
-    running = commands.add_parser("run", help="train or compute one network, or a sweep of them", add_help=False)
-    running.set_defaults(run=_run)
-    running.add_argument("overrides", nargs="*")
-    running.add_argument("-m", "--multirun", action="store_true")
-    running.add_argument("-c", "--cfg", choices=["job"])
-    running.add_argument("-h", "--help", action="store_true", dest="usage")
+    # everything after `run` is Hydra's
+    commands.add_parser("run", help="train or compute one network, or a sweep of them, as a Hydra application")
     drawing = _add(commands, "draw", _draw, "draw one figure from the arrays in the store")
     drawing.add_argument("figure", help="id of the figure")
     _add_scale(drawing)
     _add_scale(_add(commands, "claims", _claims, "gather the answered claims of all figures in claims.json"))
     _add_scale(_add(commands, "page", _page, "build the page that shows all figures and claims of a scale"))
+    _add_adopt(commands)
     _add_questions(commands)
+    beginning = _add(commands, "new-study", _new_study, "write a package with a study that works, to begin one's own")
+    beginning.add_argument("name", metavar="NAME", help="of the package and of the study, for example my_paper")
+    beginning.add_argument("--into", required=True, metavar="FOLDER", help="where its folder is made")
     fetching = _add(commands, "fetch", _fetch, "fetch a data set into data/ and verify it")
     fetching.add_argument("dataset", help="its name, e.g. mnist")
+    parser.set_defaults(commands=list(commands.choices))
     return parser
+
+
+def _add_adopt(commands: argparse._SubParsersAction) -> None:
+    text = "take arrays of earlier code over where a sample, computed again, is equal bit by bit"
+    adopting = _add(commands, "adopt", _adopt, text)
+    adopting.add_argument("folder", metavar="FOLDER", help="a store, a clone, its results, or those of a scale")
+    _add_scale(adopting)
+    adopting.add_argument("--minutes", type=float, default=10.0, help="how long the sample may take (10)")
+    adopting.add_argument("--seed", type=int, default=0, help="chooses the sample (0)")
 
 
 def _add_questions(commands: argparse._SubParsersAction) -> None:
@@ -85,15 +103,24 @@ def _compute(options: argparse.Namespace) -> None:
         print(relative(path), flush=True)
 
 
-def _run(options: argparse.Namespace) -> None:
-    from deepcredit.jobs import run
+def _run(words: Sequence[str]) -> int:
+    from deepcredit.jobs import app
 
-    if options.usage or not options.overrides:
-        print(run.usage(options.overrides))
-    elif options.cfg:
-        print(run.job_config(options.overrides), end="")
-    else:
-        run.run(options.overrides, options.multirun)
+    app.main(words)
+    return 0
+
+
+def _complete(words: Sequence[str]) -> int:
+    """Hydra's completion of a shell. A shell asks it about the whole command line, which begins with `deepcredit`."""
+    before, run, after = os.environ.get("COMP_LINE", "").partition(" run ")
+    asked = any(word.startswith("query=") for word in words)
+    if asked and not run:
+        print(*_parser().get_default("commands"))
+        return 0
+    os.environ["COMP_LINE"] = f"{before} {after}"
+    with contextlib.suppress(UserError):  # half a command is no mistake yet
+        return _run(words)
+    return 0
 
 
 def _draw(options: argparse.Namespace) -> None:
@@ -120,6 +147,19 @@ def _page(options: argparse.Namespace) -> None:
     from deepcredit.plan.plan import plan
 
     print(relative(write_page(plan(options.scale, options.style))))
+
+
+def _adopt(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from deepcredit.jobs.adopt import adopt, table
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    found = adopt(Path(options.folder), options.scale, options.minutes, options.seed, say=say)
+    print("\n".join([*found.notes, *(table(found.rows) if found.rows else [])]))
+    return int(bool(found.differing))
 
 
 def _explain(options: argparse.Namespace) -> None:
@@ -184,6 +224,16 @@ def _list(options: argparse.Namespace) -> None:
 
     plans = {scale: plan(scale, options.style) for scale in dict.fromkeys([options.scale, *scale_names()])}
     print("\n".join(listing(options.scale, {name: plans[name] for name in scale_names()})))
+
+
+def _new_study(options: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from deepcredit.skeleton.new_study import example_of, new_study
+
+    folder = new_study(options.name, Path(options.into))
+    print(f"{folder}\n\n  pip install -e {folder}\n  pytest {folder}")
+    print(f"  snakemake --cores 2 {example_of(options.name)} --config scale=ci")
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -14,8 +14,8 @@ SCALES = ["1/L", "0.5/sqrtL", "1/sqrtL", "2/sqrtL", "1"]
 
 def layers(seed: list[int], scales: list[str], updated: list[Updated] | None = None) -> xr.Dataset:
     model = ResNet(num_layers=16, width=50, branch_scale=scales)
-    rule = Steps(updated=updated or list(Updated))
-    return feature_speed.run(FeatureSpeed(experiment="x", scale="ci", seed=seed, model=model, rule=rule))
+    optimizer = Steps(updated=updated or list(Updated))
+    return feature_speed.run(FeatureSpeed(experiment="x", scale="ci", seed=seed, model=model, optimizer=optimizer))
 
 
 def depths(seed: list[int], num_layers: list[int]) -> xr.Dataset:
@@ -77,5 +77,5 @@ def test_settings_out_of_range_are_named():
         ResNetsByDepth(num_layers=[10, 10])
     with pytest.raises(UserError, match=r"model.width=0"):
         ResNet(width=0)
-    with pytest.raises(UserError, match=r"rule.updated=\['both', 'both'\]"):
+    with pytest.raises(UserError, match=r"optimizer.updated=\['both', 'both'\]"):
         Steps(updated=[Updated.both, Updated.both])

@@ -8,6 +8,7 @@ import pytest
 
 from deepcredit.data.datasets import Content
 from deepcredit.figures.base import Measured, NotTestable
+from deepcredit.rules.rule import RULES
 from deepcredit.studies.mupc.figures import mupc, mupc_sweeps
 from deepcredit.studies.mupc.figures.mupc import Panel, RulesPanel, Runs
 from tests.mupc.cells import cell
@@ -97,7 +98,7 @@ def test_main_figure_has_every_rule_depth_and_activation() -> None:
     assert len(means) == 3 * (2 + 2 + 1)
     relu = figure.axes[0]
     assert [line.get_linestyle() for line in relu.lines] == ["--", "--", "-", "-", "--"]
-    assert relu.lines[-1].get_color() == "black"
+    assert relu.lines[-1].get_color() == RULES["bp"].color
 
 
 RELU = Runs(iterations=300, where={"act_fn": "relu"}, activity_lr=RATES)

@@ -49,7 +49,7 @@ def made_up(experiment: str) -> list[xr.Dataset]:
                 n_hidden=config.model.n_hidden,
                 width=config.model.width,
                 parameterisation=config.model.parameterisation.value,
-                max_t=config.max_t,
+                max_t=config.inference.steps(config.model.n_hidden),
                 dataset=config.data.dataset,
                 epochs=config.data.epochs,
             )

@@ -14,7 +14,6 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from deepcredit.ask.compare import Table, table_differences
-from deepcredit.ask.listing import aligned
 from deepcredit.ask.verify import faults_of
 from deepcredit.ask.whence import whence
 from deepcredit.config.cells import Cell, cells_of, label_of
@@ -22,6 +21,7 @@ from deepcredit.config.trees import leaves
 from deepcredit.core import paths, words
 from deepcredit.core.errors import UserError
 from deepcredit.core.files import checksum
+from deepcredit.core.words import aligned
 from deepcredit.figures.render import render
 from deepcredit.store import store
 from deepcredit.store.address import provenance_path

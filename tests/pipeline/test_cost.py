@@ -11,6 +11,8 @@ from deepcredit.config.schema import Experiment
 from deepcredit.plan import batches, cost, machine
 from deepcredit.plan.cost import Cost
 from deepcredit.plan.plan import Plan, PlannedCell
+from deepcredit.rules.costs import moved_layers
+from deepcredit.rules.options import SteppedInference
 from deepcredit.studies.mupc.costs import pc_training as training_cost
 from deepcredit.studies.mupc.schemas.pc_training import PcTraining
 
@@ -40,12 +42,11 @@ def test_every_cell_of_the_paper_has_a_cost_of_its_own(name: str) -> None:
     ],
 )
 def test_layers_moved_by_inference(steps: int, moved: int) -> None:
-    assert training_cost._moved_layers(training("model.n_hidden=8", f"inference.max_t={steps}")) == moved
+    assert moved_layers(8, SteppedInference(max_t=steps)) == moved
 
 
 def test_with_activity_decay_all_layers_move_in_every_step() -> None:
-    config = training("model.n_hidden=8", "inference.max_t=3", "inference.activity_decay=0.1")
-    assert training_cost._moved_layers(config) == 24
+    assert moved_layers(8, SteppedInference(max_t=3, activity_decay=0.1)) == 24
 
 
 def test_what_members_share_is_counted_once() -> None:

@@ -5,6 +5,8 @@ Expectations: which edits leave the meaning of a Python program alone.
 
 import pytest
 
+from deepcredit.config.cells import cells_of
+from deepcredit.rules.rule import RULES
 from deepcredit.store import fingerprint as fp
 
 MODULE = '''
@@ -84,7 +86,7 @@ def test_imports_inside_functions_and_relative_imports_are_followed_and_type_che
 
 
 def test_an_experiment_reaches_the_modules_behind_those_it_imports() -> None:
-    reached = fp.modules_reached("deepcredit.studies.prospective.experiments.target_alignment")
+    reached = fp.modules_reached("deepcredit.studies.mupc.experiments.activity_hessian")
     assert "deepcredit.rules.predictive_coding.energy" in reached
     assert "deepcredit.core.errors" in reached
     rooms = tuple(f"deepcredit.{room}" for room in ("figures", "store", "plan", "jobs", "page", "ask"))
@@ -96,4 +98,29 @@ def test_a_figure_reaches_its_helpers_but_not_the_other_figures_of_its_module() 
     names = code["deepcredit.studies.prospective.figures.prospective"]
     assert "interference" in names
     assert "target_alignment_scatter" not in names
-    assert "PAGE" in code["deepcredit.figures.style"]
+    assert "SEQUENCE" in code["deepcredit.figures.style"]
+
+
+def test_a_figure_that_draws_rules_depends_on_how_they_look_and_an_array_does_not() -> None:
+    drawn = fp.code_of_functions([("deepcredit.studies.prospective.figures.prospective", "interference")])
+    assert all("RECORD" in drawn[f"deepcredit.rules.records.{name}"] for name in RULES.names)
+    (cell,) = cells_of("interference", "ci")
+    assert not [module for module in fp.code_of_cell(cell.config) if module.startswith("deepcredit.rules.records")]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "own", "others"),
+    [
+        ("pc_gd", "predictive_coding", {"backprop", "linear_backprop", "affine_backprop", "target_propagation"}),
+        ("bp_deep", "backprop", {"predictive_coding", "linear_backprop", "affine_backprop", "target_propagation"}),
+        ("target_alignment_tp", "target_propagation", {"predictive_coding", "backprop", "affine_backprop"}),
+        ("tp_leaving_chance", "affine_backprop", {"predictive_coding", "backprop", "target_propagation"}),
+    ],
+)
+def test_an_array_depends_on_the_rule_that_its_settings_name_and_on_no_other(
+    experiment: str, own: str, others: set[str]
+) -> None:
+    code = fp.code_of_cell(cells_of(experiment, "ci")[0].config)
+    reached = {module.split(".")[2] for module in code if module.startswith("deepcredit.rules.")}
+    assert own in reached
+    assert not reached & {*others, "costs"}

@@ -44,6 +44,7 @@ ALLOWED = {
     "jobs": {"plan", "store", "config", "core", "figures"},
     "page": {"plan", "store", "config", "core"},
     "ask": {"plan", "store", "config", "core"},
+    "skeleton": {"config", "core"},
     "studies": {*SCIENCE, "figures", "plan", "config", "core"},
 }
 

@@ -30,9 +30,9 @@ def cell(num_layers: int, values: Values, overshoot: list[float] | None = None) 
 
 @pytest.fixture
 def data() -> dict[str, list[xr.Dataset]]:
-    deep = [cell(2, {"PC": [0.9, 0.7], "BP": [0.5, 0.3]}), cell(9, {"PC": [0.8, 1.0], "BP": [0.6, 0.4]})]
-    propagated = [cell(1, {"TP": [1.0, 1.0]}, [0, 0]), cell(4, {"TP": [1.0, -1.0]}, [0.5, 3.0])]
-    return {"depth": [cell(1, {"PC": [1.0, 1.0], "BP": [1.0, 1.0]}), *deep], "tp": propagated}
+    deep = [cell(2, {"pc": [0.9, 0.7], "bp": [0.5, 0.3]}), cell(9, {"pc": [0.8, 1.0], "bp": [0.6, 0.4]})]
+    propagated = [cell(1, {"tp": [1.0, 1.0]}, [0, 0]), cell(4, {"tp": [1.0, -1.0]}, [0.5, 3.0])]
+    return {"depth": [cell(1, {"pc": [1.0, 1.0], "bp": [1.0, 1.0]}), *deep], "tp": propagated}
 
 
 def test_table_has_every_seed_and_the_mean_and_error_drawn(data) -> None:  # type: ignore[no-untyped-def]
@@ -67,7 +67,7 @@ def test_pc_above_bp_takes_the_smallest_gap_of_means_from_two_layers_on(data) ->
     found = prospective.pc_above_bp(data, role="depth")
     assert found.holds
     assert found.value == {"smallest gap": pytest.approx(0.4), "at layers": 2}
-    worse = {"depth": [*data["depth"], cell(3, {"PC": [0.2, 0.2], "BP": [0.2, 0.3]})]}
+    worse = {"depth": [*data["depth"], cell(3, {"pc": [0.2, 0.2], "bp": [0.2, 0.3]})]}
     assert not prospective.pc_above_bp(worse, role="depth").holds
 
 
@@ -86,7 +86,7 @@ def test_depth_claim_is_not_testable_without_its_depth(data) -> None:  # type: i
 @pytest.mark.parametrize(("published", "holds"), [([0.8, 0.901], True), ([0.8, 0.903], False), ([0.797, 0.9], False)])
 def test_published_means_are_compared_depth_by_depth(data, published, holds) -> None:  # type: ignore[no-untyped-def]
     found = prospective.published_means(
-        data, role="depth", rule="PC", num_layers=[2, 9], published=published, tolerance=0.002
+        data, role="depth", rule="pc", num_layers=[2, 9], published=published, tolerance=0.002
     )
     assert found.holds is holds
 
@@ -105,15 +105,15 @@ def test_target_propagation_is_judged_where_it_cannot_overshoot(data) -> None:  
     found = prospective.tp_exact_where_conditioned(data, **asked)
     assert found.holds
     assert found.value["well conditioned"] == 1
-    wrong = {"tp": [cell(4, {"TP": [0.9, 1.0]}, [0.5, 0.1])]}
+    wrong = {"tp": [cell(4, {"tp": [0.9, 1.0]}, [0.5, 0.1])]}
     assert not prospective.tp_exact_where_conditioned(wrong, **asked).holds
     with pytest.raises(NotTestable, match="no member"):
-        prospective.tp_exact_where_conditioned({"tp": [cell(4, {"TP": [1.0, 1.0]}, [2, 2])]}, **asked)
+        prospective.tp_exact_where_conditioned({"tp": [cell(4, {"tp": [1.0, 1.0]}, [2, 2])]}, **asked)
 
 
 def trajectory(second: list[float]) -> list[xr.Dataset]:
     values = np.stack([np.linspace(1, 0, len(second)), second], -1)[None]
-    coords = {"rule": ["PC"], "step": range(len(second)), "output": [1, 2]}
+    coords = {"rule": ["pc"], "step": range(len(second)), "output": [1, 2]}
     return [xr.Dataset({"prediction": (("rule", "step", "output"), values)}, coords=coords)]
 
 

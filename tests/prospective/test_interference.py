@@ -37,22 +37,22 @@ def predictive_coding_by_hand() -> np.ndarray:
 
 
 def test_backpropagation_follows_its_recursion() -> None:
-    assert run(config()).prediction.sel(rule="BP").values == pytest.approx(backprop_by_hand(), abs=1e-5)
+    assert run(config()).prediction.sel(rule="bp").values == pytest.approx(backprop_by_hand(), abs=1e-5)
 
 
 def test_predictive_coding_follows_the_recursion_at_equilibrium() -> None:
-    assert run(config()).prediction.sel(rule="PC").values == pytest.approx(predictive_coding_by_hand(), abs=1e-4)
+    assert run(config()).prediction.sel(rule="pc").values == pytest.approx(predictive_coding_by_hand(), abs=1e-4)
 
 
 def test_short_inference_is_not_at_equilibrium() -> None:
-    short = run(config(inference=HalvingInference(0.1, 3))).prediction.sel(rule="PC").values
+    short = run(config(inference=HalvingInference(0.1, 3))).prediction.sel(rule="pc").values
     assert np.abs(short - predictive_coding_by_hand()).max() > 0.01
 
 
 def test_predictions_are_taken_before_the_step() -> None:
     ds = run(config(optimizer=InterferenceOptimizer(0.2, 2)))
     assert ds.prediction.isel(step=0).values.tolist() == [[1, 1], [1, 1]]
-    assert ds.prediction.sel(rule="BP", step=1).values == pytest.approx([0.64, 0.8])  # a = 0.8, v = (0.8, 1)
+    assert ds.prediction.sel(rule="bp", step=1).values == pytest.approx([0.64, 0.8])  # a = 0.8, v = (0.8, 1)
 
 
 def test_loss_surface_is_zero_at_the_target_and_half_a_unit_away() -> None:

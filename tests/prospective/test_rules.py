@@ -6,8 +6,9 @@ from torch import Tensor
 
 from deepcredit.nets.mlp import MLP, Weights, feedforward
 from deepcredit.rules import backprop
+from deepcredit.rules.options import HalvingInference
 from deepcredit.rules.predictive_coding.energy import weight_gradient
-from deepcredit.rules.predictive_coding.halving import Halving, infer
+from deepcredit.rules.predictive_coding.halving import infer
 from deepcredit.rules.target_propagation import exact
 
 PHI = {
@@ -29,7 +30,7 @@ def problem(n_layers: int, n_members: int = 3, batch: int = 4, width: int = 6) -
 
 
 def one_network_by_autograd(
-    layers: list[Tensor], x: Tensor, y: Tensor, act_fn: str, options: Halving
+    layers: list[Tensor], x: Tensor, y: Tensor, act_fn: str, options: HalvingInference
 ) -> tuple[list[Tensor], list[Tensor], float]:
     """The schedule for one network: values when the last iteration begins, its weight gradient, the rate."""
     phi = PHI[act_fn]
@@ -57,9 +58,11 @@ def one_network_by_autograd(
 class TestHalving:
     @pytest.mark.parametrize("act_fn", PHI)
     @pytest.mark.parametrize("n_layers", [2, 3, 6])
-    @pytest.mark.parametrize("options", [Halving(0.1, 1), Halving(0.1, 9), Halving(1.5, 12)], ids=str)
+    @pytest.mark.parametrize(
+        "options", [HalvingInference(0.1, 1), HalvingInference(0.1, 9), HalvingInference(1.5, 12)], ids=str
+    )
     def test_every_member_follows_the_schedule_of_its_own_energy(
-        self, n_layers: int, act_fn: str, options: Halving
+        self, n_layers: int, act_fn: str, options: HalvingInference
     ) -> None:
         layers, x, y = problem(n_layers)
         net = MLP(6, 6, n_layers - 1, 6, act_fn)
@@ -81,7 +84,7 @@ class TestHalving:
         weights = Weights.from_layers([torch.ones(2, 1, 1, dtype=torch.float64), v.reshape(2, 1, 1)])
         x = y = torch.ones(1, 1, dtype=torch.float64)
         y = y.expand(2, 1, 1) + v.reshape(2, 1, 1)
-        lr = infer(MLP(1, 1, 1, 1), weights, x.expand(2, 1, 1), y, Halving(0.4, 9)).lr
+        lr = infer(MLP(1, 1, 1, 1), weights, x.expand(2, 1, 1), y, HalvingInference(0.4, 9)).lr
         # Curvature 2: 0.4 always falls. Curvature 17: 0.4, 0.4 and 0.2 climb, each is judged an iteration later, after
         # the next step; so 0.1 < 2/17 falls, is still halved for the climb before it, and 0.05 stays.
         assert lr.tolist() == pytest.approx([0.4, 0.05])
@@ -90,7 +93,7 @@ class TestHalving:
         """There the errors obey e_l = W_{l+1}ᵀ e_{l+1}, the condition ∂E/∂z_l = 0."""
         layers, x, y = problem(4)
         net, weights = MLP(6, 6, 3, 6), Weights.from_layers(layers)
-        z = infer(net, weights, x, y, Halving(0.1, 4000)).z.unbind(1)
+        z = infer(net, weights, x, y, HalvingInference(0.1, 4000)).z.unbind(1)
         below = [x, *z]
         errors = [v - b @ w.mT for v, b, w in zip([*z, y], below, layers, strict=True)]
         for w, error, above in zip(layers[1:], errors, errors[1:], strict=False):
@@ -99,7 +102,7 @@ class TestHalving:
     def test_without_hidden_layers_the_step_is_that_of_backpropagation(self) -> None:
         layers, x, y = problem(1)
         net, weights = MLP(6, 6, 0, 6), Weights.from_layers(layers)
-        z = infer(net, weights, x, y, Halving()).z
+        z = infer(net, weights, x, y, HalvingInference()).z
         torch.testing.assert_close(
             weight_gradient(net, weights, z, x, y).w_out, backprop.gradient(net, weights, x, y).w_out
         )

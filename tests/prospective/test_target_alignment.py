@@ -12,20 +12,12 @@ from deepcredit.core.errors import UserError
 from deepcredit.nets.mlp import MLP, Weights
 from deepcredit.nets.names import Init
 from deepcredit.rules.options import HalvingInference
-from deepcredit.rules.predictive_coding.halving import Halving
-from deepcredit.studies.prospective.experiments.target_alignment import (
-    Task,
-    backprop_direction,
-    draw,
-    predictive_coding_direction,
-    run,
-)
+from deepcredit.rules.rule import RULES
+from deepcredit.studies.prospective.experiments.target_alignment import draw, run
 from deepcredit.studies.prospective.schemas.target_alignment import (
     AlignmentData,
     AlignmentModel,
     AlignmentOptimizer,
-    AlignmentRule,
-    Rule,
     TargetAlignment,
 )
 from deepcredit.theory.alignment import target_alignment
@@ -42,7 +34,7 @@ def config(**sections: Any) -> TargetAlignment:
 class TestPublished:
     @pytest.mark.parametrize(("rule", "num_layers"), CASES)
     def test_every_seed_has_the_published_alignment(self, rule: str, num_layers: int) -> None:
-        measured = run(config(model=AlignmentModel(num_layers), rule=AlignmentRule([Rule[rule]])))
+        measured = run(config(model=AlignmentModel(num_layers), rule=[rule.lower()]))
         published = {
             v["seed"]: v["target_alignment"] for v in ORACLE if (v["rule"], v["num_layers"]) == (rule, num_layers)
         }
@@ -82,15 +74,15 @@ class TestMembers:
             seed=BASE_SEEDS[1:2],
             model=AlignmentModel(5, act_fn=["sigmoid"]),
             optimizer=AlignmentOptimizer([0.001]),
-            rule=AlignmentRule([Rule.BP, Rule.PC]),
+            rule=["bp", "pc"],
         )
         alone = run(alone).target_alignment
         same = together.sel(rule=alone.rule, act_fn=alone.act_fn, weight_lr=alone.weight_lr, seed=alone.seed)
         assert same.values.tobytes() == alone.values.tobytes()
 
-    @pytest.mark.parametrize("rule", list(Rule), ids=lambda r: r.name)
-    def test_a_stack_of_one_has_the_bytes_of_a_stack_of_many(self, rule: Rule) -> None:
-        section = {"model": AlignmentModel(3), "rule": AlignmentRule([rule])}
+    @pytest.mark.parametrize("rule", ["pc", "bp", "tp"])
+    def test_a_stack_of_one_has_the_bytes_of_a_stack_of_many(self, rule: str) -> None:
+        section = {"model": AlignmentModel(3), "rule": [rule]}
         many = run(config(**section))
         one = run(config(seed=BASE_SEEDS[2:], **section))
         for name in many.data_vars:
@@ -107,16 +99,14 @@ class TestExactCases:
         assert ds.target_alignment.values == pytest.approx(1, abs=1e-6)
 
     def test_one_inference_step_teaches_the_last_layer_only_which_aligns_exactly(self) -> None:
-        ds = run(config(model=AlignmentModel(6), inference=HalvingInference(0.1, 1), rule=AlignmentRule([Rule.PC])))
+        ds = run(config(model=AlignmentModel(6), inference=HalvingInference(0.1, 1), rule=["pc"]))
         assert ds.target_alignment.values == pytest.approx(1, abs=1e-6)
 
     def test_overshoot_grows_with_the_rate_and_flags_the_seed_that_is_thrown_back(self) -> None:
-        ds = run(
-            config(model=AlignmentModel(4), rule=AlignmentRule([Rule.TP]), optimizer=AlignmentOptimizer([1e-3, 1e-5]))
-        )
+        ds = run(config(model=AlignmentModel(4), rule=["tp"], optimizer=AlignmentOptimizer([1e-3, 1e-5])))
         assert (ds.overshoot.sel(weight_lr=1e-3) / ds.overshoot.sel(weight_lr=1e-5)).values == pytest.approx(100)
         assert ds.overshoot.sel(weight_lr=1e-3, seed=698841058).item() > 1
-        gentle = ds.sel(rule="TP", weight_lr=1e-5)
+        gentle = ds.sel(rule="tp", weight_lr=1e-5)
         assert (gentle.overshoot < 1).all()
         assert gentle.target_alignment.values == pytest.approx(1, abs=1e-5)
 
@@ -124,10 +114,11 @@ class TestExactCases:
         """A batch that repeats one sample steps as that sample does with a rate larger by the batch size."""
         x, y, *layers = (t.double()[None] for t in draw(1, AlignmentModel(3, width=8), "tanh", 1))
         net, weights = MLP(8, 8, 2, 8, "tanh"), Weights.from_layers(layers)
-        one = Task(net, weights, x, y)
-        five = Task(net, weights, x.expand(1, 5, 8), y.expand(1, 5, 8))
-        for direction in (backprop_direction, lambda task: predictive_coding_direction(task, Halving(0.1, 20))):
-            for mine, theirs in zip(direction(five), direction(one), strict=True):
+        for rule, options in (("bp", None), ("pc", HalvingInference(0.1, 20))):
+            learner = RULES[rule].learner("direction")
+            one = learner(net, weights, 1, options).learn(x, y)
+            five = learner(net, weights, 5, options).learn(x.expand(1, 5, 8), y.expand(1, 5, 8))
+            for mine, theirs in zip(five, one, strict=True):
                 torch.testing.assert_close(mine, 5 * theirs)
 
 
@@ -152,18 +143,21 @@ class TestConfig:
             (lambda: AlignmentModel(0), "model.num_layers=0 is not valid"),
             (lambda: AlignmentModel(init=Init.standard), "model.init='standard'.*xavier_uniform, orthogonal"),
             (lambda: AlignmentModel(act_fn=[]), r"model.act_fn=\[\]"),
-            (lambda: AlignmentRule([Rule.PC, Rule.PC]), r"rule.name=\['PC', 'PC'\].*no repetitions"),
+            (lambda: config(rule=["pc", "pc"]), "rule='pc'.*without repetitions"),
+            (lambda: config(rule=[]), r"rule=\[\].*at least one"),
+            (lambda: config(rule=["PC"]), "rule: unknown rule 'PC'; allowed: bp, pc, tp"),
+            (lambda: config(rule_options={"gain": 1.0}), "rule_options.gain=1.0 is no option of pc, bp; allowed: none"),
             (lambda: HalvingInference(lr=0), "inference.lr=0"),
             (lambda: HalvingInference(n_steps=0), "inference.n_steps=0"),
             (lambda: AlignmentOptimizer([0.1, -1]), r"optimizer.lr=\[0.1, -1\]"),
             (lambda: AlignmentData(0), "data.batch_size=0"),
             (
-                lambda: config(model=AlignmentModel(act_fn=["tanh"]), rule=AlignmentRule([Rule.TP])),
-                r"model.act_fn=\['tanh'\].*rule.name holds TP",
+                lambda: config(model=AlignmentModel(act_fn=["tanh"]), rule=["tp"]),
+                r"model.act_fn=\['tanh'\].*rule holds tp",
             ),
             (
-                lambda: config(data=AlignmentData(2), rule=AlignmentRule([Rule.TP])),
-                "data.batch_size=2.*1 while rule.name holds TP",
+                lambda: config(data=AlignmentData(2), rule=["tp"]),
+                "data.batch_size=2.*at most 1 while rule holds tp",
             ),
         ],
     )

@@ -8,7 +8,7 @@ import torch
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, feedforward
 from deepcredit.nets.names import Init, Parameterisation
-from deepcredit.rules import backprop
+from deepcredit.rules.loss import squared_loss
 from deepcredit.rules.predictive_coding.energy import weight_gradient
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
 from deepcredit.rules.predictive_coding.exact_learning import ExactLearner
@@ -28,7 +28,7 @@ def test_gradient_and_energy_are_those_at_the_activities_of_the_equilibrium(
         x, y = (torch.randn(2, 4, n, dtype=torch.float64, generator=rng) for n in (7, 3))
         learned, found = learner.learn(x, y), equilibrium(net, weights, x, y)
         torch.testing.assert_close(learned.energy, found.energy, rtol=1e-9, atol=0)
-        torch.testing.assert_close(learned.loss, backprop.loss(feedforward(net, weights, x)[1], y), rtol=1e-9, atol=0)
+        torch.testing.assert_close(learned.loss, squared_loss(feedforward(net, weights, x)[1], y), rtol=1e-9, atol=0)
         for gradient, expected in zip(learner.gradient, weight_gradient(net, weights, found.z, x, y), strict=True):
             torch.testing.assert_close(gradient, expected, rtol=1e-8, atol=1e-10)
 

@@ -10,9 +10,9 @@ from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward
 from deepcredit.nets.names import Init, Parameterisation
 from deepcredit.rules import backprop
+from deepcredit.rules.loss import squared_loss
+from deepcredit.rules.penalties import NO_PENALTIES, Penalties
 from deepcredit.rules.predictive_coding.energy import (
-    NO_PENALTIES,
-    Penalties,
     activity_gradient,
     energy,
     layer_energies,
@@ -57,7 +57,7 @@ def test_backpropagation_is_the_derivative_of_the_loss(case: tuple[str, int, boo
     net, weights, x, y, _ = network(*case)
     for w in weights:
         w.requires_grad_()
-    loss = backprop.loss(feedforward(net, weights, x)[1], y).sum()
+    loss = squared_loss(feedforward(net, weights, x)[1], y).sum()
     expected = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
     for found, gradient in zip(backprop.gradient(net, weights, x, y), expected, strict=True):
         torch.testing.assert_close(found.detach(), gradient)

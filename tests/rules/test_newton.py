@@ -7,12 +7,13 @@ from torch import Tensor
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward
 from deepcredit.nets.names import Init, Parameterisation
+from deepcredit.rules.options import NewtonInference
 from deepcredit.rules.predictive_coding.energy import activity_gradient, energy
 from deepcredit.rules.predictive_coding.equilibrium import equilibrium
-from deepcredit.rules.predictive_coding.newton import NewtonOptions, find_equilibrium
+from deepcredit.rules.predictive_coding.newton import find_equilibrium
 from deepcredit.theory.hessian import activity_hessian
 
-OPTIONS = NewtonOptions(tolerance=1e-9)
+OPTIONS = NewtonInference(tolerance=1e-9)
 
 
 def task(act_fn: str, skips: bool, scale: float = 1.0) -> tuple[MLP, Weights, Tensor, Tensor]:
@@ -67,6 +68,6 @@ def test_relu_networks_end_where_no_activity_can_lower_the_energy_alone(skips: b
 
 def test_a_search_ends_after_the_products_it_may_take() -> None:
     net, weights, x, y = task("tanh", True, 3.0)
-    found = find_equilibrium(net, weights, x, y, NewtonOptions(tolerance=1e-12, max_products=5))
+    found = find_equilibrium(net, weights, x, y, NewtonInference(tolerance=1e-12, max_products=5))
     assert found.gradient_norm > 1e-12
     assert 5 <= found.products < 5 + 50 + 30

@@ -10,7 +10,7 @@ import xarray as xr
 from deepcredit.figures.base import NotTestable
 from deepcredit.studies.targetprop.experiments import tp_linear
 from deepcredit.studies.targetprop.figures import learned_inverse, subspaces, trajectories
-from deepcredit.studies.targetprop.schemas.tp_linear import TpLinear, TpLinearOptimizer, TpLinearRule, TpLinearRules
+from deepcredit.studies.targetprop.schemas.tp_linear import TpLinear, TpLinearOptimizer
 
 CHANCE = {"until": 200, "tolerance": 4.0}
 
@@ -35,7 +35,7 @@ def training(accuracy: Sequence[Sequence[float]], **labels: Any) -> xr.Dataset:
             "step": np.arange(shape[1]) * 100,
             "layer": [1, 2, 3, 4],
             "inverse_layer": [2, 3, 4],
-            **{"dataset": "mnist", "rule": "BP", "weight_std": 0.01, **labels},
+            **{"dataset": "mnist", "rule": "bp", "weight_std": 0.01, **labels},
         },
     )
 
@@ -59,7 +59,7 @@ def test_too_few_iterations_cannot_decide_about_chance() -> None:
 
 @pytest.mark.parametrize(("best", "holds"), [(84.8, True), (84.9, False)])
 def test_the_ring_claim_looks_at_every_rule_and_iteration(best: float, holds: bool) -> None:
-    cells = [training([[15, 84.8, 84.8]], dataset="ring"), training([[15, best, 80]], dataset="ring", rule="TP")]
+    cells = [training([[15, 84.8, 84.8]], dataset="ring"), training([[15, best, 80]], dataset="ring", rule="tp")]
     found = learned_inverse.ring_stays_at_majority([*cells, training([[99]])], tolerance=1e-6)
     assert found.holds is holds
     assert found.value == {"BP, std 0.01": 84.8, "TP, std 0.01": best}
@@ -83,7 +83,7 @@ def test_first_step_claim_fails_where_the_output_goes_astray(linear: list[xr.Dat
 
 def test_row_space_claim_measures_the_angle_that_the_hidden_state_turns(linear: list[xr.Dataset]) -> None:
     found = trajectories.row_spaces_of_backpropagation(linear, **ROW_SPACES)
-    first, last = linear[0].activation.sel(rule="BP", layer=1).values[[0, -1]]
+    first, last = linear[0].activation.sel(rule="bp", layer=1).values[[0, -1]]
     angles = [np.degrees(np.arctan2(*state[::-1])) % 360 for state in (first, last)]
     assert found.holds
     assert found.value["degrees that W_1 x_0 turns"] == pytest.approx(abs(angles[0] - angles[1]))
@@ -95,8 +95,8 @@ def test_row_space_claim_fails_where_nothing_turns(linear: list[xr.Dataset]) -> 
 
 
 def test_claims_about_a_rule_that_was_not_run_cannot_be_decided() -> None:
-    only_tp = TpLinear(rule=TpLinearRules(name=[TpLinearRule.TP]), optimizer=TpLinearOptimizer(n_steps=2))
-    with pytest.raises(NotTestable, match="needs rule = BP"):
+    only_tp = TpLinear(rule=["tp"], optimizer=TpLinearOptimizer(n_steps=2))
+    with pytest.raises(NotTestable, match="needs rule = bp"):
         trajectories.row_spaces_of_backpropagation([tp_linear.run(only_tp)], **ROW_SPACES)
 
 
@@ -114,7 +114,7 @@ def test_subspace_figure_has_thirteen_lines_a_foliation_and_ten_levels(linear: l
 
 def test_points_on_a_line_of_the_foliation_are_sent_to_the_same_place(linear: list[xr.Dataset]) -> None:
     _, table = subspaces.tp_subspaces(linear)
-    weight = linear[0].weight.sel(rule="TP", step=0, matrix=1).values
+    weight = linear[0].weight.sel(rule="tp", step=0, matrix=1).values
     lines = table[(table.row == "read") & (table.layer == 0) & (table.element == "quotient by kernel")]
     assert lines[["direction_1", "direction_2"]].values @ weight.T == pytest.approx(np.zeros((13, 2)), abs=1e-12)
     assert np.linalg.norm(lines[["unit_1", "unit_2"]], axis=1) == pytest.approx(np.abs(lines.value))
@@ -129,7 +129,7 @@ def test_trajectory_table_holds_every_value_drawn(linear: list[xr.Dataset]) -> N
 
 def test_training_table_leaves_out_what_was_not_measured() -> None:
     stopped, chance = training([[10, 20, np.nan]]), training([[10, 10]])
-    ring = training([[15, 84.8, 84.8]], dataset="ring", rule="TP")
+    ring = training([[15, 84.8, 84.8]], dataset="ring", rule="tp")
     _, table = learned_inverse.tp_learned_inverse([stopped, ring], [chance], source_weight_std=0.01)
     accuracy = table[(table.variable == "accuracy") & (table.dataset == "mnist")]
     assert accuracy[accuracy.role == "training"][["step", "value"]].values.tolist() == [[0, 10], [100, 20]]

@@ -10,17 +10,16 @@ from torch import Tensor
 from deepcredit.core.errors import UserError
 from deepcredit.data import ring
 from deepcredit.nets import affine
-from deepcredit.nets.affine import Affine
+from deepcredit.nets.affine import Affine, Draws, Errors
 from deepcredit.rules.target_propagation import learned
 from deepcredit.rules.target_propagation.learned import Inverses
+from deepcredit.rules.target_propagation.options import InverseOptions
 from deepcredit.studies.targetprop.experiments import tp_learned_inverse as experiment
 from deepcredit.studies.targetprop.schemas.tp_learned_inverse import (
     TpLearnedData,
     TpLearnedInverse,
     TpLearnedModel,
     TpLearnedOptimizer,
-    TpLearnedRule,
-    TpLearnedRuleOptions,
 )
 
 B, D, N, K, H = 6, 5, 4, 3, 4
@@ -39,12 +38,12 @@ def _float64() -> object:
 
 @pytest.fixture
 def net() -> Affine:
-    return affine.initialise((D, N, K), H, weight_std=0.6, bias=0.1, generator=generator())
+    return affine.initialise((D, N, K), H, Draws(0.6, 0.1, generator()))
 
 
 @pytest.fixture
 def inverses() -> Inverses:
-    return learned.initialise(H, N, weight_std=0.8, bias=0.1, generator=generator(4))
+    return learned.initialise(H, N, Draws(0.8, 0.1, generator(4)))
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ def test_pull_back_and_descent_are_gradient_descent(net: Affine, x_BD: Tensor) -
     gradient_HBN = torch.empty(H, B, N)
     affine.pull_back(net, 3 * out.square(), gradient_HBN)
     assert torch.allclose(gradient_HBN, torch.stack(wanted[:H]))
-    affine.descend(net, x_BD, x_HBN, gradient_HBN, 3 * out.square(), lr=0.2)
+    affine.descend(net, x_BD, Errors(x_HBN, gradient_HBN, 3 * out.square()), lr=0.2)
     found = [tensor for layer in parameters(net) for tensor in layer]
     for after, before, gradient in zip(found, flat, wanted[H:], strict=True):
         assert torch.allclose(after, before - 0.2 * gradient)
@@ -182,6 +181,23 @@ def test_noise_shrinks_with_the_iterations(iteration: int, std: float) -> None:
     assert learned.noise_std(iteration) == pytest.approx(std)
 
 
+def test_a_rule_at_work_takes_the_steps_above_with_noise_that_shrinks(net: Affine, x_BD: Tensor) -> None:
+    y_BK, options = torch.zeros(B, K), InverseOptions(target_lr=0.7, inverse_lr=0.3)
+    ours, theirs = (Draws(0.8, 0.1, generator(4)) for _ in range(2))
+    learner = learned.Learner(net, B, options, ours, lambda out, y: out - y)
+    inverses = learned.initialise(H, N, theirs)
+    x_HBN, out = hidden_states(net, x_BD)
+    error_HBN = torch.empty(H, B, N)
+    for std in (10.0, 10.0 / 1.01):
+        found = learner.learn(x_BD, y_BK)
+        top = learned.target_errors(net, inverses, x_HBN, out, 0.7, error_HBN)
+        losses = learned.train_inverses(inverses, x_HBN, 0.3, std, theirs.generator)
+        for mine, expected in zip(found, (x_HBN, *learned.layer_gradients(error_HBN, top)), strict=True):
+            assert torch.equal(mine, expected)
+        assert torch.equal(learner.observed["inverse_loss"], losses)
+        assert torch.equal(learner.observed["layer_loss"], learned.layer_losses(error_HBN))
+
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -224,10 +240,8 @@ def test_ring_targets_follow_the_radius() -> None:
 
 # --- training -----------------------------------------------------------------------------------------------------
 
-TP = TpLearnedRuleOptions(TpLearnedRule.TP, target_lr=1.0, inverse_lr=0.5)
 
-
-def config(rule: TpLearnedRuleOptions, seeds: list[int], lr: float = 0.5, n_steps: int = 40) -> TpLearnedInverse:
+def config(rule: str, seeds: list[int], lr: float = 0.5, n_steps: int = 40) -> TpLearnedInverse:
     return TpLearnedInverse(
         seed=seeds,
         model=TpLearnedModel(width=10, weight_std=0.1),
@@ -237,8 +251,8 @@ def config(rule: TpLearnedRuleOptions, seeds: list[int], lr: float = 0.5, n_step
     )
 
 
-@pytest.mark.parametrize("rule", [TpLearnedRuleOptions(), TP], ids=["BP", "TP"])
-def test_a_seed_is_the_same_in_any_company(rule: TpLearnedRuleOptions) -> None:
+@pytest.mark.parametrize("rule", ["bp", "tp"])
+def test_a_seed_is_the_same_in_any_company(rule: str) -> None:
     torch.set_default_dtype(torch.float32)
     together, alone = (experiment.run(config(rule, seeds)) for seeds in ([0, 5], [5]))
     assert alone.identical(together.sel(seed=[5]))
@@ -248,7 +262,7 @@ def test_a_seed_is_the_same_in_any_company(rule: TpLearnedRuleOptions) -> None:
 def test_backpropagation_on_the_ring_ends_at_the_least_squares_line() -> None:
     """The best affine function of a point on a grid symmetric around 0 is the mean target: loss Var(±1)/4."""
     torch.set_default_dtype(torch.float32)
-    found = experiment.run(config(TpLearnedRuleOptions(), [0], lr=0.1, n_steps=2000)).isel(seed=0, step=-1)
+    found = experiment.run(config("bp", [0], lr=0.1, n_steps=2000)).isel(seed=0, step=-1)
     assert found.loss.item() == pytest.approx((1 - (2 * 0.152 - 1) ** 2) / 4, rel=0.02)
     assert found.accuracy.item() == pytest.approx(84.8)
     assert found.majority_accuracy.item() == pytest.approx(84.8)
@@ -256,7 +270,7 @@ def test_backpropagation_on_the_ring_ends_at_the_least_squares_line() -> None:
 
 def test_only_target_propagation_has_layer_and_inverse_losses() -> None:
     torch.set_default_dtype(torch.float32)
-    bp, tp = (experiment.run(config(rule, [0])).isel(seed=0) for rule in (TpLearnedRuleOptions(), TP))
+    bp, tp = (experiment.run(config(rule, [0])).isel(seed=0) for rule in ("bp", "tp"))
     assert bool(bp.layer_loss.isnull().all())
     assert bool(bp.inverse_loss.isnull().all())
     assert bool((tp.layer_loss.isel(step=slice(1, None)) > 0).all())
@@ -266,7 +280,7 @@ def test_only_target_propagation_has_layer_and_inverse_losses() -> None:
 
 def test_divergence_is_recorded_and_ends_training() -> None:
     torch.set_default_dtype(torch.float32)
-    found = experiment.run(config(TpLearnedRuleOptions(), [0], lr=1e6, n_steps=60)).isel(seed=0)
+    found = experiment.run(config("bp", [0], lr=1e6, n_steps=60)).isel(seed=0)
     assert found.diverged_at.item() == 20
     assert found.loss.isnull().values.tolist() == [False, True, True, True]
     assert found.accuracy.isnull().values.tolist() == [False, True, True, True]
@@ -276,10 +290,21 @@ def test_divergence_is_recorded_and_ends_training() -> None:
     ("make", "said"),
     [
         (
-            lambda: TpLearnedRuleOptions(target_lr=1.0),
-            "rule.target_lr=1.0 is not valid; allowed: 0 while rule.rule is BP",
+            lambda: TpLearnedInverse(rule_options={"target_lr": 1.0}),
+            "rule_options.target_lr=1.0 is no option of bp; allowed: none",
         ),
-        (lambda: TpLearnedRuleOptions(TpLearnedRule.TP), "rule.target_lr=0.0 is not valid; allowed: a positive number"),
+        (
+            lambda: TpLearnedInverse(rule="tp", rule_options={"target_lr": 0.0}),
+            "rule_options.target_lr=0.0 is not valid; allowed: a positive number",
+        ),
+        (
+            lambda: TpLearnedInverse(rule="tp", rule_options={"inverse_rl": 1.0}),
+            "rule_options.inverse_rl=1.0 is no option of tp (did you mean 'inverse_lr'?); allowed: target_lr",
+        ),
+        (
+            lambda: TpLearnedInverse(rule="tp", rule_options={"inverse_lr": "fast"}),
+            "rule_options.inverse_lr: Value 'fast' of type 'str' could not be converted to Float",
+        ),
         (
             lambda: TpLearnedModel(num_layers=2),
             "model.num_layers=2 is not valid; allowed: a whole number of at least 3",

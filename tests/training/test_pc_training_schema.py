@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from deepcredit.core.errors import UserError
-from deepcredit.nets.names import Rule
-from deepcredit.studies.mupc.schemas.pc_training import Data, Inference, Model, Optimizer, PcTraining, Record
+from deepcredit.rules.options import SteppedInference as Inference
+from deepcredit.studies.mupc.schemas.pc_training import Data, Model, Optimizer, PcTraining, Record
+
+KEYS = {Inference: "inference", Optimizer: "optimizer", Model: "model", Data: "data"}
 
 
 @pytest.mark.parametrize(("given", "expected"), [(0.5, [0.5]), (1, [1.0]), ([0.1, 2], [0.1, 2.0])])
@@ -18,7 +20,7 @@ def test_a_rate_is_a_number_or_a_list(given: Any, expected: list[float]) -> None
 @pytest.mark.parametrize("section", [Inference, Optimizer])
 @pytest.mark.parametrize("value", ["fast", None, True, -0.1, float("nan"), float("inf"), [], [0.1, "x"], [0.1, 0.1]])
 def test_a_learning_rate_that_is_none_is_refused_with_its_key(section: type, value: Any) -> None:
-    with pytest.raises(UserError, match=rf"{section.__name__.lower()}\.lr="):
+    with pytest.raises(UserError, match=rf"{KEYS[section]}\.lr="):
         section(lr=value)
 
 
@@ -41,7 +43,7 @@ def test_a_learning_rate_that_is_none_is_refused_with_its_key(section: type, val
     ],
 )
 def test_a_number_out_of_range_is_refused_with_its_key(section: type, key: str, value: Any) -> None:
-    with pytest.raises(UserError, match=rf"{section.__name__.lower()}\.{key}={value!r} .* allowed"):
+    with pytest.raises(UserError, match=rf"{KEYS[section]}\.{key}={value!r} .* allowed"):
         section(**{key: value})
 
 
@@ -56,12 +58,12 @@ def test_a_number_out_of_range_is_refused_with_its_key(section: type, key: str, 
 )
 def test_backpropagation_refuses_what_it_has_no_use_for(settings: dict[str, Any], key: str) -> None:
     with pytest.raises(UserError, match=key):
-        PcTraining(rule=Rule.bp, **settings)
+        PcTraining(rule="bp", **settings)
 
 
 def test_inference_as_long_as_the_network_is_deep() -> None:
-    assert PcTraining(model=Model(n_hidden=17)).max_t == 17
-    assert PcTraining(model=Model(n_hidden=17), inference=Inference(max_t=0)).max_t == 0
+    assert Inference().steps(17) == 17
+    assert Inference(max_t=0).steps(17) == 0
 
 
 def test_steps_of_an_epoch_leave_the_incomplete_batch_out() -> None:

@@ -12,9 +12,11 @@ import torch
 from deepcredit.core.errors import UserError
 from deepcredit.nets.init import draw_weights
 from deepcredit.nets.mlp import MLP, Weights, feedforward, predict
-from deepcredit.nets.names import Algorithm, Init, Parameterisation, Rule
-from deepcredit.rules import backprop
-from deepcredit.rules.predictive_coding.energy import Penalties, energy
+from deepcredit.nets.names import Algorithm, Init, Parameterisation
+from deepcredit.rules.loss import squared_loss
+from deepcredit.rules.options import SteppedInference
+from deepcredit.rules.penalties import Penalties
+from deepcredit.rules.predictive_coding.energy import energy
 from deepcredit.theory.hessian import hessian_at_start
 from deepcredit.training import fit, recorders
 from deepcredit.training.fit import Options, Records, in_chunks, train
@@ -24,15 +26,22 @@ from deepcredit.training.order import BatchOrder
 from deepcredit.training.recorders import DIVERGED, NO_LEARNING, Schedule
 
 NET = MLP(12, 8, 3, 4, "tanh", Parameterisation.mupc, skips=True)
-PC = Recipe(NET, Init.standard_gauss, 1.0, Rule.pc, batch_size=10, steps=3)
-BP = replace(PC, rule=Rule.bp)
+PC = Recipe(NET, Init.standard_gauss, 1.0, "pc", batch_size=10)
+BP = replace(PC, rule="bp")
 SCHEDULE = Schedule(n_steps=25, test_every=5, n_test=95)
 OPTIONS = Options(torch.device("cpu"), memory=1e9)
 
 
 def fitted(recipe: Recipe, members: list[Member], images: ImageData, **options: Any) -> Records:
     schedule = options.pop("schedule", SCHEDULE)
-    return train(recipe, members, images, schedule, replace(OPTIONS, **options), condition=recipe.rule is Rule.pc)
+    return train(recipe, members, images, schedule, replace(OPTIONS, **options), condition=recipe.rule == "pc")
+
+
+def inferring(
+    seed: int, weight_lr: float, lr: float = 0.4, decay: float = 0.0, algorithm: Algorithm = Algorithm.gd
+) -> Member:
+    """A member that learns by three steps of inference."""
+    return Member(seed, weight_lr, SteppedInference(lr, algorithm, 3, decay))
 
 
 def by_autograd(recipe: Recipe, member: Member, images: ImageData) -> tuple[list[float], Weights]:
@@ -40,19 +49,20 @@ def by_autograd(recipe: Recipe, member: Member, images: ImageData) -> tuple[list
     net = recipe.net
     weights = draw_weights(net, recipe.init, [member.seed]).map(torch.Tensor.requires_grad_)
     optimiser = torch.optim.Adam(weights, lr=member.weight_lr)
+    (lr,), (decay,), steps = (own.lr, own.activity_decay, own.max_t) if (own := member.options) else ([0.0], [0.0], 0)
     losses = []
     for batch in BatchOrder((member.seed,), 200, 10, SCHEDULE.n_steps):
         x, y = images.train_x[batch[0]], images.train_y[batch[0]]
         z, prediction = feedforward(net, weights, x)
-        losses.append(backprop.loss(prediction, y.unsqueeze(0)).item())
+        losses.append(squared_loss(prediction, y.unsqueeze(0)).item())
         z = z.detach()
-        for _ in range(recipe.steps):
+        for _ in range(steps):
             z.requires_grad_()
-            total = energy(net, weights, z, x, y, member.activity_decay)
-            z = (z - member.activity_lr * torch.autograd.grad(total.sum(), z)[0]).detach()
+            total = energy(net, weights, z, x, y, decay)
+            z = (z - lr * torch.autograd.grad(total.sum(), z)[0]).detach()
         optimiser.zero_grad()
-        pc = energy(net, weights, z, x, y, member.activity_decay, recipe.penalties).sum()
-        ((prediction - y).square().mean() if recipe.rule is Rule.bp else pc).backward()
+        pc = energy(net, weights, z, x, y, decay, recipe.penalties).sum()
+        ((prediction - y).square().mean() if recipe.rule == "bp" else pc).backward()
         optimiser.step()
     return losses, weights.map(torch.Tensor.detach)
 
@@ -70,8 +80,8 @@ def test_training_is_that_of_autograd_and_torchs_adam(
 ) -> None:
     monkeypatch.setattr(recorders, "ABOVE_CHANCE", -100.0)
     recipe = CASES[name]
-    members = [Member(0, 0.05, 0.4, 0.0), Member(1, 0.02, 0.2, 0.1)]
-    if recipe.rule is Rule.bp:
+    members = [inferring(0, 0.05, 0.4, 0.0), inferring(1, 0.02, 0.2, 0.1)]
+    if recipe.rule == "bp":
         members = [Member(0, 0.05), Member(1, 0.02)]
     found = fitted(recipe, members, images)
     for member, settings in enumerate(members):
@@ -85,7 +95,7 @@ def test_training_is_that_of_autograd_and_torchs_adam(
 
 
 def test_condition_number_at_initialisation_is_that_of_the_first_image(images: ImageData) -> None:
-    found = fitted(PC, [Member(3, 0.05, 0.4)], images)
+    found = fitted(PC, [inferring(3, 0.05)], images)
     first = next(iter(BatchOrder((3,), 200, 10, 1)))[0, :1]
     weights = draw_weights(NET, Init.standard_gauss, [3])
     dense = hessian_at_start(NET, weights, images.train_x[first], images.train_y[first]).dense()[0]
@@ -93,7 +103,7 @@ def test_condition_number_at_initialisation_is_that_of_the_first_image(images: I
     assert found.condition_number[0, 0] == pytest.approx((values[-1] / values[0]).abs().item(), rel=1e-6)
 
 
-NINE = [Member(*m) for m in itertools.product([0, 1, 2], [0.02, 0.05], [0.3, 0.5], [0.0, 0.1])][:9]
+NINE = list(itertools.product([0, 1, 2], [0.02, 0.05], [0.3, 0.5], [0.0, 0.1]))[:9]
 
 
 def same(one: Records, other: Records, rows: list[int]) -> bool:
@@ -107,20 +117,22 @@ def same(one: Records, other: Records, rows: list[int]) -> bool:
 def test_a_member_trains_to_the_same_bits_whoever_is_beside_it(
     act_fn: str, algorithm: Algorithm, images: ImageData
 ) -> None:
-    recipe = replace(PC, net=replace(NET, act_fn=act_fn), algorithm=algorithm)
-    nine = fitted(recipe, NINE, images)
+    recipe = replace(PC, net=replace(NET, act_fn=act_fn))
+    members = [inferring(*own, algorithm) for own in NINE]
+    nine = fitted(recipe, members, images)
     for rows in ([4], [4, 7]):
-        assert same(fitted(recipe, [NINE[r] for r in rows], images), nine, rows)
+        assert same(fitted(recipe, [members[r] for r in rows], images), nine, rows)
 
 
 def test_two_chunks_are_one_ensemble(images: ImageData) -> None:
-    whole = fitted(PC, NINE, images)
-    two = fitted(PC, NINE, images, memory=5 * fit.bytes_per_member(PC))
+    members = [inferring(*own) for own in NINE]
+    whole = fitted(PC, members, images)
+    two = fitted(PC, members, images, memory=5 * fit.bytes_per_member(PC))
     assert same(two, whole, list(range(9)))
 
 
 def test_a_run_that_diverges_stops_and_the_others_go_on(images: ImageData) -> None:
-    stable, unstable = Member(0, 0.05, 0.4), Member(1, 1e30, 0.4)
+    stable, unstable = inferring(0, 0.05), inferring(1, 1e30)
     together = fitted(PC, [unstable, stable], images)
     assert together.stop_reason.tolist() == [DIVERGED, ""]
     stop = int(together.stop_step[0])
@@ -133,7 +145,7 @@ def test_a_run_that_diverges_stops_and_the_others_go_on(images: ImageData) -> No
 
 def test_a_run_at_chance_stops_at_its_first_test(images: ImageData) -> None:
     labels = (predict(NET, draw_weights(NET, PC.init, [0]), images.test_x)[0].argmax(1) + 1) % 4
-    found = fitted(PC, [Member(0, 0.0, 0.4)], replace(images, test_labels=labels))
+    found = fitted(PC, [inferring(0, 0.0)], replace(images, test_labels=labels))
     assert found.stop_reason.tolist() == [NO_LEARNING]
     assert found.stop_step.tolist() == [5]
     assert np.isfinite(found.train_loss[0]).tolist() == [True] * 5 + [False] * 20
@@ -148,7 +160,7 @@ class Interruption(Exception):
 def test_training_resumes_where_it_was_killed(
     images: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    members = [Member(0, 0.05, 0.4), Member(1, 1e30, 0.4), Member(2, 0.02, 0.3)]
+    members = [inferring(0, 0.05), inferring(1, 1e30), inferring(2, 0.02, 0.3)]
     whole = fitted(PC, members, images)
     measure = fit.Recording.on_train_batch_end
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from deepcredit.core import words
+from deepcredit.core.words import aligned
 from deepcredit.plan.plan import Plan, PlannedCell
 from deepcredit.plan.state import is_file, state
 from deepcredit.store.provenance import earlier_builds
@@ -46,13 +47,3 @@ def _cells_and_costs(experiments: Iterable[str], scale: str, plans: Mapping[str,
 def expected_cost(cells: Iterable[PlannedCell]) -> float:
     """Seconds that one core is expected to take for the cells."""
     return sum(cell.seconds for cell in cells)
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of a table with columns under one another: the first two at the left, numbers at the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    padded = [
-        [cell.ljust(w) if k < 2 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
-        for row in rows
-    ]
-    return ["  ".join(row).rstrip() for row in padded]

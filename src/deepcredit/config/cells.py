@@ -118,14 +118,19 @@ def thinned(name: str, scale: str) -> list[tuple[str, Any, Any]]:
 
 def _settings_and_grid(config: DictConfig) -> dict[str, Any]:
     tree = {key: value for key, value in tree_of(config).items() if key not in ("scale", "scales", "trainer")}
-    return {key: value for key, value in leaves(plain(tree)) if value != MISSING}
+    filled_in = dict(leaves(settings_of(typed(next(_trees(config)), config.experiment))))
+    found = {key: value for key, value in leaves(plain(tree)) if value != MISSING}
+    return {key: filled_in.get(key) if value is None else value for key, value in found.items()}
 
 
 @cache
 def _composed(experiment: str, scale: str) -> DictConfig:
     if scale != PAPER:
         return at_scale(_composed(experiment, PAPER), scale)
-    paper = experiment_config([f"experiment={experiment}", f"scale={PAPER}"])
+    try:
+        paper = experiment_config([f"experiment={experiment}", f"scale={PAPER}"])
+    except UserError as error:
+        raise UserError(f"{experiment}: {error}") from error
     changes(paper, PAPER)  # says so if somebody wants to change it
     return paper
 

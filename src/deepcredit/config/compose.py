@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -16,8 +17,12 @@ from deepcredit.config.figure import Figure, Figures
 from deepcredit.config.search import register
 from deepcredit.config.studies import conf_files
 from deepcredit.config.trees import leaves
+from deepcredit.config.typed import example, typed_config
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError, unknown
+
+#: what Hydra, OmegaConf and the reader of YAML raise for something that was written wrongly
+MISTAKES = (HydraException, OmegaConfBaseException, yaml.YAMLError)
 
 
 def experiment_names() -> list[str]:
@@ -31,20 +36,41 @@ def figure_names() -> list[str]:
 
 
 def _hydra_compose(overrides: Sequence[str]) -> DictConfig:
+    """By the Hydra that is running, as in a job of `deepcredit run`, with its search path; else by one for now."""
     register()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(paths.conf()), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
+    running = GlobalHydra.instance()
+    if running.is_initialized() and _is_ours(running):
+        return compose("config", overrides=[*overrides, *_search_path_given()])
+    others = copy.copy(running)
+    running.clear()
+    try:
+        with initialize_config_dir(str(paths.conf()), version_base="1.3"):
+            return compose("config", overrides=list(overrides))
+    finally:
+        GlobalHydra.set_instance(others)
+
+
+def _is_ours(hydra: GlobalHydra) -> bool:
+    return str(paths.conf()) in [element.path for element in hydra.config_loader().get_search_path().get_path()]
+
+
+def _search_path_given() -> list[str]:
+    """The override by which a user told the Hydra that is running of further folders."""
+    given = HydraConfig.get().overrides.hydra if HydraConfig.initialized() else []
+    return [override for override in given if override.startswith("hydra.searchpath=")]
 
 
 def settings(overrides: Sequence[str]) -> list[str]:
-    """Dotted keys of all settings of a composed config."""
-    return [key for key, _ in leaves(OmegaConf.to_container(_hydra_compose(overrides)))]
+    """Dotted keys of all settings of a composed config; none where it cannot be composed."""
+    try:
+        return [key for key, _ in leaves(OmegaConf.to_container(_hydra_compose(overrides)))]
+    except MISTAKES:
+        return []
 
 
 def complaint(error: Exception, overrides: Sequence[str]) -> UserError:
     """What Hydra or OmegaConf said of overrides, in one line."""
-    return explained(error, overrides, settings, next(iter(experiment_names()), "<none defined>"))
+    return explained(error, overrides, settings, example())
 
 
 def experiment_config(overrides: Sequence[str]) -> DictConfig:
@@ -53,8 +79,8 @@ def experiment_config(overrides: Sequence[str]) -> DictConfig:
     Raises a `UserError` for an unknown name, key or option, a wrong type, and for overrides that cannot be parsed.
     """
     try:
-        return _hydra_compose(overrides)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        return typed_config(_hydra_compose(overrides))
+    except MISTAKES as error:
         raise complaint(error, overrides) from error
 
 

@@ -5,7 +5,6 @@ group `scale`, and for the experiment that is composed what the scale makes of i
 """
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from hydra import compose
@@ -15,43 +14,38 @@ from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
+from deepcredit.config.lists import accepting_one
 from deepcredit.config.scales import PAPER, changes, scale_names
 from deepcredit.config.studies import conf_folders, kinds, schema_of
-from deepcredit.core import paths
-from deepcredit.core.registry import open_sections
+from deepcredit.config.typed import structured, typed_config
 
 #: option `<scale>` of this group says the scale; `<group>/thin/<scale>/<experiment>`, what it changes
 GROUP = "scale"
 
+#: what stands for the experiment in such a path where none is chosen, as for `deepcredit run --help`
+NOT_CHOSEN = "None"
+
 
 @cache
 def register() -> None:
-    """Make Hydra, whenever it composes from the project's `conf/`, know schemas, studies from outside and scales."""
+    """Make Hydra know schemas, studies from outside and scales, whenever it composes in this process."""
     for kind in kinds():
-        ConfigStore.instance().store(group="schema", name=kind, node=_node(schema_of(kind)))
+        ConfigStore.instance().store(group="schema", name=kind, node=structured(accepting_one(schema_of(kind))))
     Plugins.instance().register(ScaleSource)
     Plugins.instance().register(SearchPath)
 
 
-def _node(schema: Any) -> DictConfig:
-    """The schema as Hydra merges it, with the sections open that take the options of records."""
-    node = OmegaConf.structured(schema)
-    for section in open_sections(schema):
-        OmegaConf.set_struct(node[section], False)
-    return node
-
-
 class SearchPath(SearchPathPlugin):
-    """Adds to the search path of a Hydra that composes from the project's `conf/`."""
+    """Adds every `conf/` folder that is not on the search path yet, and the scales."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        main = [e.path.removeprefix("file://") for e in search_path.get_path() if e.provider == "main" and e.path]
-        if any(Path(folder).resolve() == paths.conf() for folder in main):
-            for folder in conf_folders()[1:]:
+        known = [(element.path or "").removeprefix("file://") for element in search_path.get_path()]
+        for folder in map(str, conf_folders()):
+            if folder not in known:
                 search_path.append("deepcredit", f"file://{folder}")
-            search_path.append("deepcredit", f"{ScaleSource.scheme()}://")
+        search_path.append("deepcredit", f"{ScaleSource.scheme()}://")
 
 
 class ScaleSource(ConfigSource):
@@ -94,6 +88,6 @@ def _named(config_path: str) -> tuple[str, str]:
 
 def _thinned(experiment: str, scale: str) -> dict[str, Any]:
     """What a scale changes in an experiment, which the Hydra that is composing composes at the paper scale first."""
-    if scale == PAPER:
+    if scale == PAPER or experiment == NOT_CHOSEN:
         return {}
-    return changes(compose("config", [f"experiment={experiment}", f"{GROUP}={PAPER}"]), scale)
+    return changes(typed_config(compose("config", [f"experiment={experiment}", f"{GROUP}={PAPER}"])), scale)

@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from deepcredit.config.schema import Experiment
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError, unknown
-from deepcredit.core.registry import Record, Registry, load, module_of
+from deepcredit.core.registry import OWN, Found, Record, Registry, load, module_of
 
 #: the contract between the project and studies from outside; raised by a change that they must follow
 API = 1
@@ -48,7 +49,7 @@ class Study(Record):
     """One paper. `figures` is the package whose modules draw; a figure's `draw: module.function` is looked up there.
 
     `conf` is a folder laid out as the project's `conf/`; the project's own studies have theirs there. `order` is the
-    place on the page; `api` the contract that the study was written for.
+    place on the page; `api` the contract that the study was written for, which one from outside has to say.
     """
 
     title: str
@@ -58,14 +59,7 @@ class Study(Record):
     explorers: Mapping[str, Explorer] = field(default_factory=dict)
     conf: Path | None = None
     order: int = 1000
-    api: int = API
-
-    def __post_init__(self) -> None:
-        if self.api != API:
-            raise UserError(
-                f"study {self.name!r} was written for version {self.api} of the contract with studies, and this "
-                f"deepcredit has version {API}; install a release of the study for it"
-            )
+    api: int | None = None
 
 
 STUDIES: Registry[Study] = Registry("study", Study, package="deepcredit.studies", module="study", group="studies")
@@ -73,24 +67,45 @@ STUDIES: Registry[Study] = Registry("study", Study, package="deepcredit.studies"
 
 @cache
 def studies() -> dict[str, Study]:
-    """All studies by name, in the order in which they are shown."""
-    return {study.name: study for study in sorted(STUDIES, key=lambda study: (study.order, study.name))}
+    """All studies by name, in the order in which they are shown. Raises a `UserError` for one that cannot take part."""
+    found = [_able(STUDIES.found(name)) for name in STUDIES.names]
+    return {study.name: study for study in sorted(found, key=lambda study: (study.order, study.name))}
+
+
+def _able(found: Found[Study]) -> Study:
+    """The study, if it can take part in this version of the project."""
+    study, who = found.record, f"study {found.record.name!r} of {found.origin}"
+    if found.origin != OWN and study.api is None:
+        raise UserError(f"{who} does not say for which version of the contract it was written; write api={API}")
+    if study.api not in (None, API):
+        raise UserError(
+            f"{who} was written for version {study.api} of the contract with studies, and this deepcredit has version "
+            f"{API}; install a release of the study for it"
+        )
+    if study.conf is not None and not study.conf.is_dir():
+        raise UserError(f"{who} has no folder {study.conf}; its configs have to be package data")
+    return study
+
+
+@cache
+def _owned() -> dict[str, tuple[Kind, Study]]:
+    """All kinds of experiment with their studies. Raises a `UserError` where two studies have one of the same name."""
+    found: dict[str, tuple[Kind, Study]] = {}
+    for study in studies().values():
+        for kind in study.kinds:
+            if kind.name in found:
+                raise UserError(
+                    f"kind of experiment {kind.name!r} is there twice: in the studies {found[kind.name][1].name!r} "
+                    f"and {study.name!r}"
+                )
+            found[kind.name] = kind, study
+    return found
 
 
 @cache
 def kinds() -> dict[str, Kind]:
     """All kinds of experiment by name. Raises a `UserError` where two studies have one of the same name."""
-    found: dict[str, Kind] = {}
-    owners: dict[str, str] = {}
-    for study in studies().values():
-        for kind in study.kinds:
-            if kind.name in found:
-                raise UserError(
-                    f"kind of experiment {kind.name!r} is there twice: in the studies {owners[kind.name]!r} "
-                    f"and {study.name!r}"
-                )
-            found[kind.name], owners[kind.name] = kind, study.name
-    return found
+    return {name: kind for name, (kind, _) in _owned().items()}
 
 
 def kind_of(name: str) -> Kind:
@@ -100,14 +115,51 @@ def kind_of(name: str) -> Kind:
     return kinds()[name]
 
 
+def study_of(kind: str) -> Study:
+    """The study that has a kind of experiment."""
+    return _owned()[kind_of(kind).name][1]
+
+
+def part_of(kind: str, part: str) -> Any:
+    """The `schema`, `run` or `cost` of a kind of experiment. Raises a `UserError` with the study for a broken one."""
+    try:
+        return load(getattr(kind_of(kind), part))
+    except UserError as error:
+        raise UserError(f"study {study_of(kind).name!r}, kind of experiment {kind!r}: {error}") from error
+
+
+@cache
 def schema_of(kind: str) -> Any:
-    """The config class of a kind of experiment."""
-    return load(kind_of(kind).schema)
+    """The config class of a kind of experiment. Raises a `UserError` for one that is none, or of another kind."""
+    schema = part_of(kind, "schema")
+    if not (isinstance(schema, type) and issubclass(schema, Experiment) and schema.kind == kind):
+        raise UserError(
+            f"study {study_of(kind).name!r}: {kind_of(kind).schema} is no dataclass derived from Experiment with "
+            f"kind: str = {kind!r}"
+        )
+    return schema
 
 
-def conf_folders() -> list[Path]:
-    """The project's `conf/`, and those that studies bring, each once."""
-    return list(dict.fromkeys([paths.conf(), *(study.conf for study in studies().values() if study.conf)]))
+@cache
+def conf_folders() -> tuple[Path, ...]:
+    """The project's `conf/`, and those that studies bring, each once.
+
+    Raises a `UserError` where two have a file of the same name, of which Hydra would take the first without a word.
+    """
+    folders = tuple(dict.fromkeys([paths.conf(), *(study.conf for study in studies().values() if study.conf)]))
+    taken: dict[tuple[str, str], Path] = {}
+    for folder in folders:
+        for path in sorted(folder.rglob("*.yaml")):
+            group, name = _group(path.relative_to(folder)), path.stem
+            if (group, name) in taken:
+                raise UserError(f"{group} {name!r} is there twice: {taken[group, name]} and {path}; rename one of them")
+            taken[group, name] = path
+    return folders
+
+
+def _group(file: Path) -> str:
+    """What a config is one of: the options of a group, or figures, among which an id is unique whatever their study."""
+    return "figure" if file.parts[0] == "figure" else file.parent.as_posix()
 
 
 def conf_files(pattern: str) -> dict[str, Path]:

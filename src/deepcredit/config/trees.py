@@ -1,7 +1,6 @@
 """Plain trees and typed objects: nested dicts where something is hashed or written, dataclasses everywhere else."""
 
 import dataclasses
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -45,7 +44,6 @@ def instantiate(schema: type, tree: Mapping[str, Any]) -> Any:
 
 
 def _typed(hint: Any, value: Any) -> Any:
-    hint = _section(hint)
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return instantiate(hint, value)  # type: ignore[arg-type]
     if isinstance(hint, type) and issubclass(hint, Enum) and isinstance(value, str):
@@ -54,12 +52,6 @@ def _typed(hint: Any, value: Any) -> Any:
         (item,) = typing.get_args(hint)
         return [_typed(item, one) for one in value]
     return float(value) if hint is float and isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _section(hint: Any) -> Any:
-    """The dataclass of a section that may be None; any other hint as it is."""
-    parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else ()
-    return next((part for part in parts if dataclasses.is_dataclass(part)), hint)
 
 
 def plain(value: Any) -> Any:

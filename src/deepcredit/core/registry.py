@@ -9,9 +9,12 @@ import importlib
 import importlib.metadata
 import importlib.util
 import pkgutil
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from deepcredit.core.errors import UserError, check, unknown
@@ -38,6 +41,9 @@ class Record:
 
 R = TypeVar("R", bound=Record)
 
+#: who brings the project's own records
+OWN = "deepcredit"
+
 
 @dataclass(frozen=True)
 class Found(Generic[R]):
@@ -47,6 +53,9 @@ class Found(Generic[R]):
     module: str
     origin: str
 
+
+#: the files of the frames that any import goes through
+IMPORTING = (__file__, importlib.__file__, "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>")
 
 #: all registries that were made
 _REGISTRIES: list["Registry[Any]"] = []
@@ -79,6 +88,11 @@ class Registry(Generic[R]):
         """Of all records, those of the project first."""
         return list(self._all)
 
+    @property
+    def modules(self) -> list[str]:
+        """Those in which the records are."""
+        return [found.module for found in self._all.values()]
+
     def found(self, name: str) -> Found[R]:
         """The record with where it is from. Raises `UserError` with the names for an unknown one."""
         if name not in self._all:
@@ -101,21 +115,18 @@ class Registry(Generic[R]):
         for info in sorted(pkgutil.iter_modules(path), key=lambda info: info.name):
             if bool(self._module) == info.ispkg:
                 module = f"{self._package}.{info.name}{inner}"
-                yield Found(importlib.import_module(module).RECORD, module, "deepcredit")
+                yield Found(importlib.import_module(module).RECORD, module, OWN)
 
     def _installed(self) -> Iterator[Found[R]]:
         points = importlib.metadata.entry_points(group=self.group)
         for point in sorted(points, key=lambda point: (point.dist.name if point.dist else "", point.name)):
             origin = f"the package {point.dist.name}" if point.dist else point.value
             try:
-                record = point.load()
-            except UserError:
-                raise
-            except Exception as error:  # whatever somebody else's module does when it is imported
-                said = str(error).splitlines()[0] if str(error) else ""
+                record = load(point.value)
+            except UserError as error:
                 raise UserError(
-                    f"{self.what} {point.name!r} of {origin} cannot be loaded: {type(error).__name__}: {said}; "
-                    "mend it, or uninstall the package"
+                    f"{self.what} {point.name!r} of {origin}: {error}; mend it, install a release of it for this "
+                    "deepcredit, or uninstall the package"
                 ) from error
             if not isinstance(record, self._type):
                 raise UserError(f"{self.what} {point.name!r} of {origin}: {point.value} is no {self._type.__name__}")
@@ -124,13 +135,35 @@ class Registry(Generic[R]):
 
 def record_modules() -> list[str]:
     """The modules of all records of all registries."""
-    return [found.module for registry in _REGISTRIES for found in registry._all.values()]
+    return [module for registry in _REGISTRIES for module in registry.modules]
 
 
 def load(name: str) -> Any:
-    """What `module:attribute` names; imports the module."""
+    """What `module:attribute` names; imports the module. Raises a `UserError` in one line where that fails."""
     module, _, attribute = name.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    try:
+        return getattr(imported(module), attribute)
+    except AttributeError as error:
+        raise UserError(f"{module} has no {attribute!r}") from error
+
+
+def imported(module: str) -> ModuleType:
+    """The module of that name. Raises a `UserError` in one line, with its cause, where importing it fails."""
+    try:
+        return importlib.import_module(module)
+    except UserError:
+        raise
+    except Exception as error:  # whatever somebody else's module does when it is imported
+        raise UserError(f"{module} cannot be imported: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """What kind of error it is, what it says first, and where it was raised."""
+    text = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    if isinstance(error, SyntaxError):  # says so itself
+        return text
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename not in IMPORTING]
+    return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else text
 
 
 def module_of(name: str) -> str:

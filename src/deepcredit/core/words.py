@@ -1,7 +1,7 @@
 """Times, sizes and values as a person reads them: one way to write each, everywhere."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -49,3 +49,13 @@ def _number(value: float) -> str:
     mantissa, _, exponent = text.partition("e")
     written = mantissa if not exponent else f"{mantissa}e{int(exponent)}"
     return written.replace("-", "−")
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int = 2) -> list[str]:
+    """Rows of a table with columns under one another: the first `left` at the left, numbers at the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = [
+        [cell.ljust(w) if k < left else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        for row in rows
+    ]
+    return ["  ".join(row).rstrip() for row in padded]

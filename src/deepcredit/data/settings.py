@@ -1,6 +1,8 @@
 """The section of settings that says what is learned from; every kind of experiment on data derives its own from it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from deepcredit.core import located
 from deepcredit.core.errors import check
@@ -13,16 +15,17 @@ from deepcredit.data.samples import Chosen
 class DataSettings:
     """A data set; for one that is a user's file, the file's `path`, from the project's root or whole.
 
-    What is in the file is filled in as `content`: it is what tells cells apart, and the path is not. Who gives it
-    accepts no other content.
+    What is in the file is filled in as `content`, a `Content`: it is what tells cells apart, and the path is not. Who
+    gives it accepts no other content.
     """
 
     dataset: str = named(DATASETS, "mnist")
     path: str | None = located.place()
-    content: Content | None = located.content(of="path")
+    content: Any = located.content(of="path")
 
     def __post_init__(self) -> None:
         check_choices(self, "data.")
+        self.content = None if self.content is None else _content(self.content)
         record = DATASETS[self.dataset]
         if record.is_own_file:
             self._measure(record)
@@ -48,6 +51,14 @@ class DataSettings:
     def sizes(self) -> Sizes:
         """How much there is of everything."""
         return self.chosen.sizes
+
+
+def _content(given: Any) -> Content:
+    """What a config says of a file's content, typed."""
+    names = [f.name for f in fields(Content)]
+    good = isinstance(given, Content) or (isinstance(given, Mapping) and set(given) == set(names))
+    check(good, "data.content", given, f"null, or a mapping of {', '.join(names)}")
+    return given if isinstance(given, Content) else Content(**given)
 
 
 @dataclass

@@ -20,10 +20,9 @@ from pathlib import Path
 from deepcredit.config.cells import Cell, single_cell
 from deepcredit.config.compose import experiment_config, overridden
 from deepcredit.config.schema import Accelerator, Trainer
-from deepcredit.config.studies import kind_of
+from deepcredit.config.studies import part_of
 from deepcredit.config.trees import instantiate, tree_of
 from deepcredit.core import paths
-from deepcredit.core.registry import load
 from deepcredit.jobs.progress import Watcher
 from deepcredit.plan import machine
 from deepcredit.plan.cost import check_memory
@@ -62,7 +61,7 @@ def _compute(cell: Cell, trainer: Trainer) -> Path:
     check_memory(config)
     _log_to_stderr()
     device = prepare_torch(trainer)
-    run = load(kind_of(cell.kind).run)
+    run = part_of(cell.kind, "run")
     checkpoints = checkpoint_folder(path_of(cell))
     offered = {"checkpoints": checkpoints, "report": Watcher() if trainer.progress else None}
     taken = {name: offer for name, offer in offered.items() if name in inspect.signature(run).parameters}

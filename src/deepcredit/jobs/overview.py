@@ -40,8 +40,8 @@ def _is_training(dataset: xr.Dataset) -> bool:
 def _members(dataset: xr.Dataset) -> pd.DataFrame:
     columns = {
         "iterations": dataset.stop_step,
-        "train_loss": _last(dataset.train_loss, "step").round(5),
-        "test_accuracy": _last(dataset.test_accuracy, "test_step").round(2),
+        "train_loss": last_measured(dataset.train_loss, "step").round(5),
+        "test_accuracy": last_measured(dataset.test_accuracy, "test_step").round(2),
         "stopped": dataset.stop_reason,
     }
     found = xr.Dataset(columns).reset_coords(drop=True).to_dataframe().reset_index()
@@ -49,7 +49,7 @@ def _members(dataset: xr.Dataset) -> pd.DataFrame:
     return found
 
 
-def _last(array: xr.DataArray, dim: str) -> xr.DataArray:
+def last_measured(array: xr.DataArray, dim: str) -> xr.DataArray:
     """The last value along `dim` that is not NaN; NaN where all are."""
     known = array.astype(float).notnull()
     last = known.cumsum(dim).argmax(dim)

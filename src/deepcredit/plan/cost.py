@@ -11,9 +11,8 @@ faster or slower than that a machine is.
 from dataclasses import dataclass
 
 from deepcredit.config.schema import Experiment
-from deepcredit.config.studies import kind_of
+from deepcredit.config.studies import part_of
 from deepcredit.core.errors import UserError
-from deepcredit.core.registry import load
 
 #: seconds that any cell takes
 CELL_SECONDS = 0.05
@@ -60,7 +59,7 @@ class Cost:
 
 def cost(config: Experiment) -> Cost:
     """What the cell with this config asks of a machine, as its kind of experiment says."""
-    return load(kind_of(config.kind).cost)(config)
+    return part_of(config.kind, "cost")(config)
 
 
 def check_memory(config: Experiment) -> None:

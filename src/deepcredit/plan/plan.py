@@ -222,7 +222,7 @@ def _compose(scale: str) -> dict[str, Any]:
     }
 
 
-def _files(cells: Iterable[Cell]) -> Sequence[Sequence[str | None]]:
+def _files(cells: Iterable[Cell]) -> list[tuple[str, str | None, str | None]]:
     """The files that cells read of a user's own, each once."""
     found = {file for cell in cells for file in located.files(cell.config) if file.place is not None}
     return sorted((file.key, file.place, file.sha256) for file in found)

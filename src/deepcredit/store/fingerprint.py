@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from deepcredit.config.schema import Experiment
-from deepcredit.config.studies import code_modules
+from deepcredit.config.studies import code_modules, kind_of, study_of
 from deepcredit.core import paths
+from deepcredit.core.errors import UserError
 from deepcredit.core.files import write_text
-from deepcredit.core.registry import Choice, choices, packages
+from deepcredit.core.registry import Choice, Registry, choices, load, packages
 
 #: stands for the statements of a module that define no name
 BODY = "<module>"
@@ -32,6 +33,9 @@ RECORD = "RECORD"
 
 #: what reads and checks settings, and computes nothing: the settings themselves are in an array's address
 NO_NUMBERS = ("deepcredit.core", "deepcredit.config", "deepcredit.rules.rule")
+
+#: the package's own file: its version, and what a notebook finds in it
+DOOR = "deepcredit"
 
 #: module → definition → digest
 Code = dict[str, dict[str, str]]
@@ -78,8 +82,9 @@ def code_of_cell(config: Experiment) -> Code:
 
 @cache
 def _code_of(kind: str, chosen: tuple[Choice, ...]) -> Code:
+    _check_run(kind)
     entries = [*code_modules(kind), *(module for choice in chosen for module in choice.record.code(choice.need))]
-    reached = [name for name in modules_reached(*entries) if not name.startswith(NO_NUMBERS)]
+    reached = [name for name in modules_reached(*entries) if name != DOOR and not name.startswith(NO_NUMBERS)]
     code = {name: digests for name in reached if (digests := _digests(parsed(name)))}
     for choice in chosen:
         facts = {key: digest(repr(value)) for key, value in choice.record.facts().items()}
@@ -87,10 +92,22 @@ def _code_of(kind: str, chosen: tuple[Choice, ...]) -> Code:
     return code
 
 
+def _check_run(kind: str) -> None:
+    """Raise a `UserError` unless what runs a kind is there: it is not imported before it runs."""
+    module, _, function = kind_of(kind).run.partition(":")
+    if function not in {**parsed(module).definitions, **parsed(module).imported}:
+        who = f"study {study_of(kind).name!r}, kind of experiment {kind!r}"
+        raise UserError(f"{who}: no function {function} in {module}")
+
+
 def code_of_functions(entries: Iterable[tuple[str, str]]) -> Code:
-    """Module → definition → digest of all code that the functions `(module, name)` reach."""
+    """Module → definition → digest of all code that the functions `(module, name)` reach.
+
+    What reaches a registry looks up how its records are called and drawn, so it depends on all of them.
+    """
     found: dict[str, dict[str, str]] = {}
-    for module, name in sorted(_definitions_reached(entries)):
+    reached = _definitions_reached(entries)
+    for module, name in sorted(reached | {(record, RECORD) for record in _records(reached)}):
         if name in parsed(module).definitions:
             found.setdefault(module, {})[name] = digest(parsed(module).definitions[name])
     return found
@@ -115,6 +132,14 @@ def _definitions_reached(entries: Iterable[tuple[str, str]]) -> set[tuple[str, s
         seen.add((module, name))
         waiting.extend(_references(module, name))
     return seen
+
+
+def _records(definitions: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """The modules of the records of those registries that are among the definitions."""
+    for module, name in definitions:
+        if "Registry(" in parsed(module).definitions.get(name, ""):
+            value = load(f"{module}:{name}")
+            yield from value.modules if isinstance(value, Registry) else ()
 
 
 def _references(module_name: str, definition: str) -> Iterator[tuple[str, str]]:
@@ -147,11 +172,18 @@ def parsed(name: str) -> Module:
     try:
         tree = json.loads(kept.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        tree = _parse(text, name, path.name == "__init__.py")
+        tree = _read(text, name, path)
         for old in kept.parent.glob(f"{name}-*.json"):
             old.unlink(missing_ok=True)
         write_text(kept, json.dumps(tree, ensure_ascii=False))
     return _module(tree)
+
+
+def _read(text: str, name: str, path: Path) -> dict[str, Any]:
+    try:
+        return _parse(text, name, path.name == "__init__.py")
+    except SyntaxError as error:
+        raise UserError(f"{name}: {path.name}, line {error.lineno}: not valid Python: {error.msg}") from error
 
 
 @cache
@@ -160,9 +192,10 @@ def _how_to_parse() -> str:
 
 
 def _module(tree: dict[str, Any]) -> Module:
-    imported = {local: _target(source, name) for local, (source, name) in tree["imported"].items()}
+    ours = [of for of in tree["imported"] if of[1].split(".")[0] in packages()]
+    imported = [(local, _target(source, name)) for local, source, name in ours]
     uses = {definition: frozenset(names) for definition, names in tree["uses"].items()}
-    return Module(tree["definitions"], uses, imported, frozenset(source for source, _ in imported.values()))
+    return Module(tree["definitions"], uses, dict(imported), frozenset(source for _, (source, _) in imported))
 
 
 def _target(source: str, name: str | None) -> tuple[str, str | None]:
@@ -175,27 +208,32 @@ def _target(source: str, name: str | None) -> tuple[str, str | None]:
 def file_of(name: str) -> Path | None:
     """The file of a module of our packages; None where there is none."""
     package, *inner = name.split(".")
-    folder = _folder(package)
-    if folder is None:
-        return None
-    base = folder.joinpath(*inner)
-    return next((p for p in (base / "__init__.py", base.with_suffix(".py")) if p.is_file()), None)
+    candidates = [place for base in _bases(package) for place in _places(base.joinpath(*inner))]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _places(base: Path) -> tuple[Path, Path]:
+    return base / "__init__.py", base.with_name(f"{base.name}.py")
 
 
 @cache
-def _folder(package: str) -> Path | None:
-    """Where the modules of a top-level package are."""
+def _bases(package: str) -> tuple[Path, ...]:
+    """What a top-level package or module is called without suffix: several folders where it is a namespace."""
     spec = importlib.util.find_spec(package)
-    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+    if spec is None:
+        return ()
+    if spec.submodule_search_locations is None:
+        return (Path(spec.origin).with_suffix(""),) if spec.origin else ()
+    return tuple(map(Path, spec.submodule_search_locations))
 
 
 def _parse(text: str, name: str, is_package: bool) -> dict[str, Any]:
-    """The fields of a `Module` as JSON can hold them, but for its imports, which are as they are written."""
+    """The fields of a `Module` as JSON can hold them, but for its imports: all that are written, of any package."""
     written = ast.parse(text)
     bound = {id(statement): set(_option_types(statement)) for statement in written.body}
     tree = _Normal().visit(written)
     package = name if is_package else name.rpartition(".")[0]
-    imported = dict(_imported_names(tree, package))
+    imported = list(_imported_names(tree, package))
     definitions: dict[str, list[str]] = {}
     uses: dict[str, set[str]] = {}
     for statement in tree.body:
@@ -246,18 +284,14 @@ def _names_used(node: ast.AST) -> Iterator[str]:
             yield child.id
 
 
-def _imported_names(tree: ast.AST, package: str) -> Iterator[tuple[str, tuple[str, str | None]]]:
-    """Local names bound by imports from this package, function-local imports included."""
+def _imported_names(tree: ast.AST, package: str) -> Iterator[tuple[str, str, str | None]]:
+    """Local names bound by imports, function-local ones included; the module they are from and the name in it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.split(".")[0] in packages():
-                    yield (alias.asname or alias.name, (alias.name, None))
+            yield from ((alias.asname or alias.name, alias.name, None) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             source = _absolute(node, package)
-            if source.split(".")[0] in packages():
-                for alias in node.names:
-                    yield (alias.asname or alias.name, (source, alias.name))
+            yield from ((alias.asname or alias.name, source, alias.name) for alias in node.names)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

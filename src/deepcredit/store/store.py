@@ -23,6 +23,7 @@ from deepcredit.core.errors import UserError
 from deepcredit.core.files import checksum, replacing, write_text
 from deepcredit.store.address import path_of, provenance_path
 from deepcredit.store.fingerprint import code_of_cell, fingerprint
+from deepcredit.store.processor import processor
 
 #: packages whose version can change a number or a picture
 PACKAGES = ("torch", "numpy", "scipy", "xarray", "h5py", "h5netcdf", "matplotlib", "pytorch-lightning")
@@ -90,6 +91,7 @@ def surroundings() -> dict[str, Any]:
     return {
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
         "python": platform.python_version(),
         "versions": versions,
     }

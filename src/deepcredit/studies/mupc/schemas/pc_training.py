@@ -58,7 +58,7 @@ class Optimizer:
 class Data(ImageSettings):
     """Images, for `epochs` or, if given, `max_steps`. A test on the first `n_test` follows every `test_every` steps.
 
-    `n_test` is filled in with all test images where it is not given.
+    `n_test` is filled in with the number of all test images where it is not given.
     """
 
     epochs: int = 1
@@ -71,9 +71,8 @@ class Data(ImageSettings):
         _at_least(self, "data", 1, "epochs", "test_every")
         check(self.max_steps is None or self.max_steps >= 1, "data.max_steps", self.max_steps, "null, or at least 1")
         check(self.test_every <= self.n_steps, "data.test_every", self.test_every, f"at most all {self.n_steps} steps")
-        self.n_test = self.n_tested
         allowed = f"a whole number from data.batch_size={self.batch_size} to {self.sizes.n_test}, the images there are"
-        check(self.batch_size <= self.n_test <= self.sizes.n_test, "data.n_test", self.n_test, allowed)
+        check(self.batch_size <= self.n_tested <= self.sizes.n_test, "data.n_test", self.n_tested, allowed)
 
     @property
     def n_tested(self) -> int:
@@ -136,6 +135,8 @@ class PcTraining(Experiment):
     def __post_init__(self) -> None:
         super().__post_init__()
         settle_options(self)
+        # not by the section itself: its default would be that of one data set
+        self.data.n_test = self.data.n_tested
         if self.options is not self.inference:
             self._check_no_inference()
         if self.record.condition_number:
