@@ -15,7 +15,7 @@ from deepcredit.config.compose import figure_config, figure_names
 from deepcredit.config.figure import Claim, Figure
 from deepcredit.core.errors import UserError
 from deepcredit.figures.base import Data, Role
-from tests.pipeline.conftest import Clone
+from tests.clones import Clone
 
 INTERFERENCE = ("conf", "figure", "prospective", "interference.yaml")
 
