@@ -46,15 +46,16 @@ class Clone:
         """The environment of a command that runs on the clone's own code."""
         return {**os.environ, "PYTHONPATH": str(self.root / "src"), "DEEPCREDIT_DATA": str(data_root())}
 
-    def snakemake(self, *arguments: str, scale: str = "ci") -> subprocess.CompletedProcess[str]:
+    def snakemake(self, *arguments: str, scale: str = "ci", **config: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the clone; fails the test where Snakemake fails."""
-        done = self.run("-m", "snakemake", "--cores", "2", *arguments, "--config", f"scale={scale}")
+        settings = [f"{key}={value}" for key, value in {"scale": scale, **config}.items()]
+        done = self.run("-m", "snakemake", "--cores", "2", *arguments, "--config", *settings)
         assert done.returncode == 0, done.stderr[-6000:]
         return done
 
-    def planned(self, *targets: str) -> dict[str, int]:
+    def planned(self, *targets: str, **config: str) -> dict[str, int]:
         """Rule → number of jobs that Snakemake would run."""
-        return jobs(self.snakemake("--dry-run", *targets))
+        return jobs(self.snakemake("--dry-run", *targets, **config))
 
     def arrays(self) -> dict[str, bytes]:
         """The bytes of every array of its store, by file name."""

@@ -92,6 +92,7 @@ def _add(commands: argparse._SubParsersAction, name: str, run: Callable, text: s
 
 def _add_scale(command: argparse.ArgumentParser) -> None:
     command.add_argument("--scale", default="quick", help="quick (default), paper or ci")
+    command.add_argument("--style", metavar="FILE", help="a matplotlib style sheet over the project's own")
 
 
 def _compute(options: argparse.Namespace) -> None:
@@ -127,7 +128,7 @@ def _draw(options: argparse.Namespace) -> None:
     from deepcredit.jobs.draw import draw
     from deepcredit.plan.plan import plan
 
-    planned = plan(options.scale)
+    planned = plan(options.scale, options.style)
     for path in draw(planned, planned.figure(options.figure)):
         print(relative(path))
 
@@ -137,7 +138,7 @@ def _claims(options: argparse.Namespace) -> None:
     from deepcredit.jobs.draw import collect_claims
     from deepcredit.plan.plan import plan
 
-    print(relative(collect_claims(plan(options.scale))))
+    print(relative(collect_claims(plan(options.scale, options.style))))
 
 
 def _page(options: argparse.Namespace) -> None:
@@ -145,7 +146,7 @@ def _page(options: argparse.Namespace) -> None:
     from deepcredit.page.page import write_page
     from deepcredit.plan.plan import plan
 
-    print(relative(write_page(plan(options.scale))))
+    print(relative(write_page(plan(options.scale, options.style))))
 
 
 def _adopt(options: argparse.Namespace) -> int:
@@ -165,7 +166,7 @@ def _explain(options: argparse.Namespace) -> None:
     from deepcredit.ask.explain import explain
     from deepcredit.plan.plan import plan
 
-    planned = plan(options.scale)
+    planned = plan(options.scale, options.style)
     print("\n".join(explain(planned, planned.figure(options.figure))))
 
 
@@ -221,7 +222,7 @@ def _list(options: argparse.Namespace) -> None:
     from deepcredit.config.scales import scale_names
     from deepcredit.plan.plan import plan
 
-    plans = {scale: plan(scale) for scale in dict.fromkeys([options.scale, *scale_names()])}
+    plans = {scale: plan(scale, options.style) for scale in dict.fromkeys([options.scale, *scale_names()])}
     print("\n".join(listing(options.scale, {name: plans[name] for name in scale_names()})))
 
 

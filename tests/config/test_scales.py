@@ -303,7 +303,7 @@ class Lab(Experiment):
 from pathlib import Path
 from deepcredit.config.studies import Kind, Study
 
-RECORD = Study(name="lab", title="Lab", source="", figures="lab", conf=Path(__file__).parent / "conf",
+RECORD = Study(name="lab", title="Lab", source="", figures="lab", conf=Path(__file__).parent / "conf", api=1,
                kinds=(Kind("lab", schema="lab.kind:Lab", run="lab.kind:Lab", cost="lab.kind:Lab"),))
 """,
     "lab/conf/experiment/lab_widths.yaml": """

@@ -4,23 +4,22 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.config.figure import Claim
-from deepcredit.figures.base import NotTestable
+from deepcredit.figures.base import Measured, NotTestable
 from deepcredit.studies.featurespeed.figures import featurespeed
 
 SCALES = ["1/L", "1/sqrtL"]
 
 
-def depth_data(depths: list[int], angles: dict[str, float]) -> dict[str, list[xr.Dataset]]:
+def depth_data(depths: list[int], angles: dict[str, float]) -> list[xr.Dataset]:
     angle = xr.DataArray(
         [[[[angles[s] for s in SCALES]] for _ in [0]] for _ in featurespeed.STEPS],
         dims=("updated", "seed", "num_layers", "branch_scale"),
         coords={"updated": list(featurespeed.STEPS), "seed": [0], "num_layers": [0], "branch_scale": SCALES},
     )
-    return {"depth": [xr.Dataset({"angle": angle.sel(num_layers=[0] * len(depths)).assign_coords(num_layers=depths)})]}
+    return [xr.Dataset({"angle": angle.sel(num_layers=[0] * len(depths)).assign_coords(num_layers=depths)})]
 
 
-def collapse_data(shift: float, seeds: int = 2) -> dict[str, list[xr.Dataset]]:
+def collapse_data(shift: float, seeds: int = 2) -> list[xr.Dataset]:
     """Two depths whose angles are the same function of √L·β, one of them moved up by `shift`."""
     found = []
     for depth, moved in ((9, 0.0), (25, shift)):
@@ -30,27 +29,29 @@ def collapse_data(shift: float, seeds: int = 2) -> dict[str, list[xr.Dataset]]:
         dims = ("updated", "seed", "branch_scale", "layer")
         coords = {"updated": list(featurespeed.STEPS), "branch_scale": [str(b) for b in beta]}
         found.append(xr.Dataset({"angle": (dims, values), "beta": ("branch_scale", beta)}, coords))
-    return {"branch_scale": found}
+    return found
 
 
-def collapse_claim(published: float, seeds: int = 2) -> Claim:
-    return Claim(published=published, options={"range": [0.1, 2], "num_layers": [9, 25], "seeds": seeds, "dropped": {}})
+def collapse(data: list[xr.Dataset], published: float, seeds: int = 2) -> Measured:
+    return featurespeed.curves_collapse(
+        data, between=(0.1, 2), num_layers=[9, 25], seeds=seeds, dropped={}, published=published
+    )
 
 
 def test_curves_of_one_function_collapse_and_a_shift_is_measured():
-    held = featurespeed.curves_collapse(collapse_data(0.0), collapse_claim(0.02))
+    held = collapse(collapse_data(0.0), 0.02)
     assert held.holds
-    shifted = featurespeed.curves_collapse(collapse_data(0.3), collapse_claim(0.02))
+    shifted = collapse(collapse_data(0.3), 0.02)
     assert shifted.value == pytest.approx(0.3, abs=0.02)
     assert not shifted.holds
 
 
 def test_collapse_needs_its_depths_and_seeds():
-    only = {"branch_scale": collapse_data(0.0)["branch_scale"][:1]}
+    only = collapse_data(0.0)[:1]
     with pytest.raises(NotTestable, match="needs depths 25"):
-        featurespeed.curves_collapse(only, collapse_claim(0.1))
+        collapse(only, 0.1)
     with pytest.raises(NotTestable, match="mean over 5 seeds, not 2"):
-        featurespeed.curves_collapse(collapse_data(0.0), collapse_claim(0.1, seeds=5))
+        collapse(collapse_data(0.0), 0.1, seeds=5)
 
 
 def test_branch_scales_are_dropped_from_the_small_end():
@@ -63,16 +64,15 @@ def test_branch_scales_are_dropped_from_the_small_end():
 @pytest.mark.parametrize(("mean", "holds"), [(0.7, True), (0.59, False), (0.81, False)])
 def test_mean_output_angle_lies_within_both_bounds(mean, holds):
     data = depth_data([50, 100, 150], {"1/L": 0.0, "1/sqrtL": mean})
-    claim = Claim(published=[0.6, 0.8], options={"branch_scale": "1/sqrtL", "from_depth": 100})
-    found = featurespeed.mean_output_angle(data, claim)
+    found = featurespeed.mean_output_angle(data, branch_scale="1/sqrtL", from_depth=100, published=(0.6, 0.8))
     assert found.value == pytest.approx(mean)
     assert found.holds is holds
 
 
 def test_mean_output_angle_needs_deep_networks():
-    claim = Claim(published=[0, 1], options={"branch_scale": "1/L", "from_depth": 100})
+    data = depth_data([10, 99], {"1/L": 0.0, "1/sqrtL": 0.0})
     with pytest.raises(NotTestable, match="depths of 100"):
-        featurespeed.mean_output_angle(depth_data([10, 99], {"1/L": 0.0, "1/sqrtL": 0.0}), claim)
+        featurespeed.mean_output_angle(data, branch_scale="1/L", from_depth=100, published=(0, 1))
 
 
 @pytest.mark.parametrize(("factor", "holds"), [(1.005, True), (0.98, False)])
@@ -81,8 +81,7 @@ def test_formula_claim_measures_the_relative_deviation_above_the_first_layer(fac
     speed = formula * [1, 1, factor]
     dims, coords = ("updated", "branch_scale", "layer"), {"updated": ["branch_out"], "branch_scale": ["1/sqrtL"]}
     ds = xr.Dataset({"aligned_speed": (dims, [[speed]]), "formula": (dims, [[formula]])}, coords)
-    claim = Claim(published=0.0, tolerance=0.01, options={"branch_scale": "1/sqrtL"})
-    found = featurespeed.formula_holds({"layers": [ds]}, claim)
+    found = featurespeed.formula_holds([ds], branch_scale="1/sqrtL", tolerance=0.01)
     assert found.value == pytest.approx(abs(factor - 1))
     assert found.holds is holds
 

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from deepcredit.config.figure import Claim
-
 MEMBERS = ("seed", "weight_lr", "activity_lr", "activity_decay")
 
 
@@ -67,8 +65,3 @@ def _dataset(
         coords={**members, "test_step": tests, "step": steps, "condition_step": np.array([0, *tests])},
         attrs={"settings": json.dumps(names)},
     )
-
-
-def claim(published: Any = None, tolerance: float | None = None, **options: Any) -> Claim:
-    """A claim with these options."""
-    return Claim(check="", text="", published=published, tolerance=tolerance, options=options)

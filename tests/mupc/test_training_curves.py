@@ -1,47 +1,22 @@
-"""Finding runs, statistics over seeds, how stopped runs are drawn: on cells made up so that answers are known."""
+"""Statistics over seeds and how stopped runs are drawn, on cells made up so that the answers are known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
 from deepcredit.figures.base import NotTestable
+from deepcredit.figures.cells import pick
 from deepcredit.studies.mupc.figures import training_curves as curves
 from tests.mupc.cells import cell
 
 SEEDS = {"seed": [0, 1]}
 
 
-def test_runs_are_found_by_settings_of_the_cell_and_by_members() -> None:
-    shallow = cell([50.0], members={"activity_lr": [0.5, 0.1]}, n_hidden=8)
-    deep = cell([[[[60.0]], [[70.0]]]], members={"activity_lr": [0.5, 0.1]}, n_hidden=32)
-    deep.test_accuracy.loc[{"activity_lr": 0.1}] = 70.0
-    found = curves.pick([shallow, deep], n_hidden=32, activity_lr=0.1)
-    assert found.test_accuracy.values.tolist() == [[70.0]]
-    assert found.test_accuracy.dims == ("seed", "test_step")
-    assert curves.values_of([deep, shallow], "n_hidden") == [8, 32]
-    assert curves.values_of([deep, shallow], "activity_lr", n_hidden=8) == [0.1, 0.5]
-
-
-def test_rates_match_up_to_rounding() -> None:
-    runs = cell([50.0], members={"activity_lr": [float(np.float32(0.1))]})
-    assert curves.pick([runs], activity_lr=0.1).sizes["seed"] == 1
-
-
-def test_activation_functions_may_be_members_of_a_cell() -> None:
-    both = xr.concat([cell([1.0]), cell([2.0])], dim=xr.Variable("act_fn", ["linear", "relu"]))
-    assert curves.pick([both], act_fn="relu").test_accuracy.item() == 2.0
-    assert curves.values_of([both], "act_fn") == ["linear", "relu"]
-
-
-def test_absent_runs_are_named() -> None:
-    with pytest.raises(NotTestable, match="n_hidden = 128, activity_lr = 7"):
-        curves.pick([cell([50.0], n_hidden=128)], n_hidden=128, activity_lr=7)
-
-
 def test_statistics_end_where_the_first_seed_does() -> None:
     runs = cell([[[[[50.0, 60.0]]]], [[[[70.0, 90.0]]]]], members=SEEDS, stops={(1, 0, 0, 0): ("diverged", 350)})
-    mean, deviation = curves.over_seeds(curves.pick([runs]).test_accuracy)
+    mean, deviation = curves.over_seeds(pick([runs]).test_accuracy)
     assert mean.values == pytest.approx([60, np.nan], nan_ok=True)
     assert deviation.values == pytest.approx([10, np.nan], nan_ok=True)  # population: ((10² + 10²)/2)^½
 
@@ -58,22 +33,22 @@ def rates(*finals: float) -> np.ndarray:
 
 def test_best_rate_has_the_highest_final_accuracy_among_runs_that_reached_the_end() -> None:
     members = {"activity_lr": [0.5, 0.1, 0.05]}
-    assert curves.best_rate(curves.pick([cell(rates(80, 90, 70), members=members)])) == 0.1
+    assert curves.best_rate(pick([cell(rates(80, 90, 70), members=members)])) == 0.1
     halted = {(0, 0, 1, 0): ("no learning", 300)}
-    assert curves.best_rate(curves.pick([cell(rates(80, 90, 70), members=members, stops=halted)])) == 0.5
+    assert curves.best_rate(pick([cell(rates(80, 90, 70), members=members, stops=halted)])) == 0.5
     everything = {(0, 0, i, 0): ("no learning", 300) for i in range(3)}
-    assert curves.best_rate(curves.pick([cell(rates(8, 9, 12), members=members, stops=everything)])) == 0.05
+    assert curves.best_rate(pick([cell(rates(8, 9, 12), members=members, stops=everything)])) == 0.05
 
 
 def test_best_rate_needs_an_accuracy() -> None:
     silent = {(0, 0, 0, 0): ("diverged", 5)}
     with pytest.raises(NotTestable, match="no run"):
-        curves.best_rate(curves.pick([cell([50.0], stops=silent)]))
+        curves.best_rate(pick([cell([50.0], stops=silent)]))
 
 
-def drawn(runs: xr.Dataset) -> tuple[Figure, "curves.pd.DataFrame"]:
+def drawn(runs: xr.Dataset) -> tuple[Figure, pd.DataFrame]:
     figure = Figure()
-    return figure, curves.draw_runs(figure.subplots(), curves.pick([runs]), curves.Look("C0"))
+    return figure, curves.draw_runs(figure.subplots(), pick([runs]), curves.Look("C0"))
 
 
 def test_a_stop_is_marked_at_the_accuracy_measured_last() -> None:

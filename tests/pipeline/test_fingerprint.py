@@ -74,6 +74,17 @@ def test_an_edit_of_code_changes_the_definition_that_it_is_in_and_no_other(name:
     assert {d for d in before if before[d] != after[d]} == {name}
 
 
+def test_types_of_options_count_as_used_and_those_of_other_parameters_do_not() -> None:
+    text = (
+        "class Panel:\n    look: Look = None\n"
+        "def draw(data: Data, *, panels: list[Panel]) -> Figure:\n    return helper(panels)\n"
+    )
+    uses = fp._parse(text, "deepcredit.studies.some.example", False)["uses"]
+    assert {"Panel", "helper"} <= set(uses["draw"])
+    assert not {"Data", "Figure"} & set(uses["draw"])
+    assert "Look" in uses["Panel"]
+
+
 def test_imports_inside_functions_and_relative_imports_are_followed_and_type_checking_ones_are_not() -> None:
     text = (
         "from typing import TYPE_CHECKING\n"

@@ -88,6 +88,23 @@ def test_editing_the_style_sheet_redraws_everything_and_computes_nothing(project
     assert project.planned(*TARGETS) == drawn(*TARGETS)
 
 
+def test_a_user_s_style_sheet_redraws_by_what_it_says_and_not_by_where_it_is(project: Clone) -> None:
+    one, other = (project.root / name for name in ("one.mplstyle", "other.mplstyle"))
+    for sheet in (one, other):
+        sheet.write_text("figure.figsize: 3.5, 2.6\nfont.size: 6\n", encoding="utf-8")
+    assert project.planned(*TARGETS, style=one.name) == drawn(*TARGETS)
+    own = pictures(project)
+    project.snakemake("interference", style=one.name)
+    assert {name for name, content in pictures(project).items() if content != own[name]} == {
+        f"prospective/interference.{suffix}" for suffix in ("csv", "pdf", "png")
+    }
+    assert project.planned("interference", style=other.name) == {}
+    other.write_text("font.size: 7\n", encoding="utf-8")
+    assert project.planned("interference", style=other.name) == drawn("interference")
+    project.snakemake("interference")
+    assert pictures(project) == own
+
+
 def test_adding_a_depth_computes_one_cell_and_redraws_the_figures_that_read_it(project: Clone) -> None:
     path = project.root / "conf" / "experiment" / "target_alignment_depth.yaml"
     path.write_text(

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.config.figure import Claim
 from deepcredit.core.errors import UserError
 from deepcredit.studies.saxe.experiments import deep_linear, linear_regression
-from deepcredit.studies.saxe.figures import saxe
+from deepcredit.studies.saxe.figures import loss, modes
 from deepcredit.studies.saxe.schemas.deep_linear import DeepLinear, Descent, Tree, TwoLayers
 from deepcredit.studies.saxe.schemas.linear_regression import Descents, LinearRegression, Regression
 
@@ -55,29 +54,28 @@ def test_arrays_are_those_that_the_schemas_promise():
 
 def test_singular_values_follow_the_closed_form_from_small_weights():
     ds = trained([2021], [1e-12], [100.0])
-    one = saxe.member(ds)
+    one = modes.member([ds])
     reached = one.singular_value.isel(epoch=-1)
     np.testing.assert_allclose(reached, one.target_singular_value, rtol=1e-6)
-    data = {"network": [ds]}
-    assert saxe.times_of_closed_form(data, Claim(published=0.0, tolerance=0.03)).holds
-    assert saxe.modes_in_order(data, Claim(options={"groups": [[1], [2], [3, 4], [5, 6, 7, 8]]})).holds
+    assert modes.times_of_closed_form([ds], tolerance=0.03).holds
+    assert modes.modes_in_order([ds], groups=[[1], [2], [3, 4], [5, 6, 7, 8]]).holds
 
 
 def test_loss_rests_on_the_levels_of_the_modes_not_yet_learned():
     """Eckart–Young: with the k strongest modes learned the error is what the other singular values hold."""
-    ds = saxe.member(trained([2021], [1e-12], [100.0]))
+    ds = modes.member([trained([2021], [1e-12], [100.0])])
     y = ds.target.values.astype(float)
     left, values, right = np.linalg.svd(y, full_matrices=False)
     for k in (0, 1, 2, 4):
         error = y - (left[:, :k] * values[:k]) @ right[:k]
-        assert saxe.plateau_levels(ds)[k] == pytest.approx(np.mean(error**2))
+        assert loss.plateau_levels(ds)[k] == pytest.approx(np.mean(error**2))
         assert np.abs(ds.loss - np.mean(error**2)).min() < 0.001
 
 
 def test_the_shark_loses_its_bones_and_the_parrot_learns_to_speak():
     """Peaks published by the source for its seed: near 0.5, and near 0.75 around epoch 101; both end at −1."""
-    shark = saxe.member(trained([2021], [1e-12], [100.0], new_feature=[-1, 1, 1, 1, -1, -1, -1, -1]))
-    parrot = saxe.member(trained([2021], [1e-12], [100.0], new_feature=[1, 1, 1, -1, 1, 1, 1, 1], item=3))
+    shark = modes.member([trained([2021], [1e-12], [100.0], new_feature=[-1, 1, 1, 1, -1, -1, -1, -1])])
+    parrot = modes.member([trained([2021], [1e-12], [100.0], new_feature=[1, 1, 1, -1, 1, 1, 1, 1], item=3)])
     assert float(shark.prediction.max()) == pytest.approx(0.5, abs=0.05)
     assert float(parrot.prediction.max()) == pytest.approx(0.75, abs=0.02)
     assert abs(int(parrot.prediction.argmax("epoch")) - 101) <= 2

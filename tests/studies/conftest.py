@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deepcredit.skeleton.new_study import new_study, rendered
-from tests.pipeline.conftest import Clone, copy_project
+from tests.clones import Clone, copy_project
 
 #: the study that the tests write, and its figure and experiment
 STUDY, EXAMPLE = "my_paper", "my_paper_example"

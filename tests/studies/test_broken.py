@@ -118,7 +118,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     ),
     "a function that there is not": (
         edit(f"conf/figure/my_paper/{EXAMPLE}.yaml", "draw: example.losses", "draw: example.loses"),
-        [f"my_paper/{EXAMPLE}.yaml", "my_paper.figures.example has no function 'loses'"],
+        [f"figure {EXAMPLE}", "my_paper.figures.example has no function 'loses'"],
     ),
 }
 

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from deepcredit.config.figure import Claim
 from deepcredit.figures.base import NotTestable
 from deepcredit.studies.targetprop.experiments import tp_linear
-from deepcredit.studies.targetprop.figures import targetprop
+from deepcredit.studies.targetprop.figures import learned_inverse, subspaces, trajectories
 from deepcredit.studies.targetprop.schemas.tp_linear import TpLinear, TpLinearOptimizer
 
-CHANCE = Claim(check="", text="", tolerance=4.0, options={"until": 200})
+CHANCE = {"until": 200, "tolerance": 4.0}
 
 
 def training(accuracy: Sequence[Sequence[float]], **labels: Any) -> xr.Dataset:
@@ -43,67 +42,66 @@ def training(accuracy: Sequence[Sequence[float]], **labels: Any) -> xr.Dataset:
 
 def test_the_median_seed_decides_whether_chance_is_left() -> None:
     early, late, never = [10, 11, 15, 30], [10, 9, 11, 14.5], [10, 11, 10, 11]
-    found = targetprop.backpropagation_stays_at_chance({"chance": [training([early, late, never])]}, CHANCE)
+    found = learned_inverse.backpropagation_stays_at_chance([training([early, late, never])], **CHANCE)
     assert found.holds
     assert found.value == {
         "points from chance until 200, median": 1.0,
         "seeds that stay": "2 of 3",
         "leaves chance at": [200, 300, None],
     }
-    assert not targetprop.backpropagation_stays_at_chance({"chance": [training([early, early, never])]}, CHANCE).holds
+    assert not learned_inverse.backpropagation_stays_at_chance([training([early, early, never])], **CHANCE).holds
 
 
 def test_too_few_iterations_cannot_decide_about_chance() -> None:
     with pytest.raises(NotTestable, match="needs 200 iterations, this scale has 100"):
-        targetprop.backpropagation_stays_at_chance({"chance": [training([[10, 11]])]}, CHANCE)
+        learned_inverse.backpropagation_stays_at_chance([training([[10, 11]])], **CHANCE)
 
 
 @pytest.mark.parametrize(("best", "holds"), [(84.8, True), (84.9, False)])
 def test_the_ring_claim_looks_at_every_rule_and_iteration(best: float, holds: bool) -> None:
     cells = [training([[15, 84.8, 84.8]], dataset="ring"), training([[15, best, 80]], dataset="ring", rule="tp")]
-    claim = Claim(check="", text="", tolerance=1e-6)
-    found = targetprop.ring_stays_at_majority({"training": [*cells, training([[99]])]}, claim)
+    found = learned_inverse.ring_stays_at_majority([*cells, training([[99]])], tolerance=1e-6)
     assert found.holds is holds
     assert found.value == {"BP, std 0.01": 84.8, "TP, std 0.01": best}
 
 
 @pytest.fixture(scope="module")
-def linear() -> dict[str, list[xr.Dataset]]:
-    return {"linear": [tp_linear.run(TpLinear(optimizer=TpLinearOptimizer(n_steps=4)))]}
+def linear() -> list[xr.Dataset]:
+    return [tp_linear.run(TpLinear(optimizer=TpLinearOptimizer(n_steps=4)))]
 
 
-FIRST_STEP = Claim(check="", text="", published={"layer 1": 1, "output above": 0.98}, tolerance=1e-9)
-ROW_SPACES = Claim(check="", text="", tolerance=1e-6, options={"turns_above": 1.0})
+FIRST_STEP: dict[str, Any] = {"published": {"layer 1": 1, "output above": 0.98}, "tolerance": 1e-9}
+ROW_SPACES = {"turns_above": 1.0, "tolerance": 1e-6}
 
 
-def test_first_step_claim_fails_where_the_output_goes_astray(linear: dict[str, list[xr.Dataset]]) -> None:
-    assert targetprop.first_step_follows_targets(linear, FIRST_STEP).holds
-    astray = linear["linear"][0].copy(deep=True)
+def test_first_step_claim_fails_where_the_output_goes_astray(linear: list[xr.Dataset]) -> None:
+    assert subspaces.first_step_follows_targets(linear, **FIRST_STEP).holds
+    astray = linear[0].copy(deep=True)
     astray.move_cosine.loc[{"step": 0, "matrix": 2}] = 0.97
-    assert not targetprop.first_step_follows_targets({"linear": [astray]}, FIRST_STEP).holds
+    assert not subspaces.first_step_follows_targets([astray], **FIRST_STEP).holds
 
 
-def test_row_space_claim_measures_the_angle_that_the_hidden_state_turns(linear: dict[str, list[xr.Dataset]]) -> None:
-    found = targetprop.row_spaces_of_backpropagation(linear, ROW_SPACES)
-    first, last = linear["linear"][0].activation.sel(rule="bp", layer=1).values[[0, -1]]
+def test_row_space_claim_measures_the_angle_that_the_hidden_state_turns(linear: list[xr.Dataset]) -> None:
+    found = trajectories.row_spaces_of_backpropagation(linear, **ROW_SPACES)
+    first, last = linear[0].activation.sel(rule="bp", layer=1).values[[0, -1]]
     angles = [np.degrees(np.arctan2(*state[::-1])) % 360 for state in (first, last)]
     assert found.holds
     assert found.value["degrees that W_1 x_0 turns"] == pytest.approx(abs(angles[0] - angles[1]))
 
 
-def test_row_space_claim_fails_where_nothing_turns(linear: dict[str, list[xr.Dataset]]) -> None:
-    still = linear["linear"][0].isel(step=[0, 0])
-    assert not targetprop.row_spaces_of_backpropagation({"linear": [still]}, ROW_SPACES).holds
+def test_row_space_claim_fails_where_nothing_turns(linear: list[xr.Dataset]) -> None:
+    still = linear[0].isel(step=[0, 0])
+    assert not trajectories.row_spaces_of_backpropagation([still], **ROW_SPACES).holds
 
 
 def test_claims_about_a_rule_that_was_not_run_cannot_be_decided() -> None:
     only_tp = TpLinear(rule=["tp"], optimizer=TpLinearOptimizer(n_steps=2))
-    with pytest.raises(NotTestable, match="needs rule = BP"):
-        targetprop.row_spaces_of_backpropagation({"linear": [tp_linear.run(only_tp)]}, ROW_SPACES)
+    with pytest.raises(NotTestable, match="needs rule = bp"):
+        trajectories.row_spaces_of_backpropagation([tp_linear.run(only_tp)], **ROW_SPACES)
 
 
-def test_subspace_figure_has_thirteen_lines_a_foliation_and_ten_levels(linear: dict[str, list[xr.Dataset]]) -> None:
-    _, table = targetprop.tp_subspaces(linear, {})
+def test_subspace_figure_has_thirteen_lines_a_foliation_and_ten_levels(linear: list[xr.Dataset]) -> None:
+    _, table = subspaces.tp_subspaces(linear)
     drawn = {(row, layer): dict(part.element.value_counts()) for (row, layer), part in table.groupby(["row", "layer"])}
     dots = {"activation": 1, "target": 1}
     for layer in (0, 1):
@@ -114,16 +112,16 @@ def test_subspace_figure_has_thirteen_lines_a_foliation_and_ten_levels(linear: d
     assert drawn["write", 2] == {"quotient by cokernel": 13, "cokernel": 1, "image": 1, "y": 1, **dots}
 
 
-def test_points_on_a_line_of_the_foliation_are_sent_to_the_same_place(linear: dict[str, list[xr.Dataset]]) -> None:
-    _, table = targetprop.tp_subspaces(linear, {})
-    weight = linear["linear"][0].weight.sel(rule="tp", step=0, matrix=1).values
+def test_points_on_a_line_of_the_foliation_are_sent_to_the_same_place(linear: list[xr.Dataset]) -> None:
+    _, table = subspaces.tp_subspaces(linear)
+    weight = linear[0].weight.sel(rule="tp", step=0, matrix=1).values
     lines = table[(table.row == "read") & (table.layer == 0) & (table.element == "quotient by kernel")]
     assert lines[["direction_1", "direction_2"]].values @ weight.T == pytest.approx(np.zeros((13, 2)), abs=1e-12)
     assert np.linalg.norm(lines[["unit_1", "unit_2"]], axis=1) == pytest.approx(np.abs(lines.value))
 
 
-def test_trajectory_table_holds_every_value_drawn(linear: dict[str, list[xr.Dataset]]) -> None:
-    _, table = targetprop.tp_trajectories(linear, {})
+def test_trajectory_table_holds_every_value_drawn(linear: list[xr.Dataset]) -> None:
+    _, table = trajectories.tp_trajectories(linear)
     steps, rules = 5, 2
     expected = {"activation": 3 * 2, "output_gradient": 3 * 2, "weight": 2 * 4, "weight_update": 2 * 4}
     assert dict(table.variable.value_counts()) == {name: n * steps * rules for name, n in expected.items()}
@@ -132,8 +130,7 @@ def test_trajectory_table_holds_every_value_drawn(linear: dict[str, list[xr.Data
 def test_training_table_leaves_out_what_was_not_measured() -> None:
     stopped, chance = training([[10, 20, np.nan]]), training([[10, 10]])
     ring = training([[15, 84.8, 84.8]], dataset="ring", rule="tp")
-    data = {"training": [stopped, ring], "chance": [chance]}
-    _, table = targetprop.tp_learned_inverse(data, {"source_weight_std": 0.01})
+    _, table = learned_inverse.tp_learned_inverse([stopped, ring], [chance], source_weight_std=0.01)
     accuracy = table[(table.variable == "accuracy") & (table.dataset == "mnist")]
     assert accuracy[accuracy.role == "training"][["step", "value"]].values.tolist() == [[0, 10], [100, 20]]
     assert accuracy[accuracy.role == "chance"].value.tolist() == [10, 10]

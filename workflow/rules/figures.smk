@@ -55,7 +55,7 @@ for figure in PLAN.figures.values():
         conda:
             "../../environment.yml"
         shell:
-            "deepcredit draw {params.id} --scale {params.scale} > {log} 2>&1"
+            "deepcredit draw {params.id} --scale {params.scale} {STYLE} > {log} 2>&1"
 
     rule:
         name:

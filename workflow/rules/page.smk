@@ -16,7 +16,7 @@ rule claims:
     conda:
         "../../environment.yml"
     shell:
-        "deepcredit claims --scale {params.scale} > {log} 2>&1"
+        "deepcredit claims --scale {params.scale} {STYLE} > {log} 2>&1"
 
 
 rule page:
@@ -34,4 +34,4 @@ rule page:
     conda:
         "../../environment.yml"
     shell:
-        "deepcredit page --scale {params.scale} > {log} 2>&1"
+        "deepcredit page --scale {params.scale} {STYLE} > {log} 2>&1"

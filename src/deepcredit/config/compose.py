@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from deepcredit.config.complaints import explained, reason
-from deepcredit.config.figure import Figure
+from deepcredit.config.figure import Figure, Figures
 from deepcredit.config.search import register
 from deepcredit.config.studies import conf_files
 from deepcredit.config.trees import leaves
@@ -111,6 +111,17 @@ def figure_config(name: str) -> Figure:
         if experiment not in experiment_names():
             raise unknown(f"experiment in figure {name}:", experiment, experiment_names())
     return figure
+
+
+def general_style() -> str | None:
+    """The style sheet that `conf/figures.yaml` asks for, from the project's root; None for the project's own alone."""
+    path = paths.conf() / "figures.yaml"
+    try:
+        found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Figures), OmegaConf.load(path)))
+    except (OmegaConfBaseException, yaml.YAMLError) as error:
+        raise UserError(f"conf/figures.yaml: {reason(error)}") from error
+    assert isinstance(found, Figures)
+    return str(paths.root() / found.style) if found.style else None
 
 
 def unknown_figure(name: str) -> UserError:

@@ -1,4 +1,7 @@
-"""Schema of `conf/figure/<group>/<id>.yaml`: what a figure reads, draws and claims. Imports no torch."""
+"""Schema of `conf/figure/<group>/<id>.yaml`: what a figure reads, draws and claims. Imports no torch.
+
+What may stand in `options` is said by the signatures of the functions that take them (`deepcredit.config.binding`).
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,3 +34,10 @@ class Figure:
     caption: str = MISSING
     claims: list[Claim] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Figures:
+    """`conf/figures.yaml`: settings of all figures."""
+
+    style: str | None = None

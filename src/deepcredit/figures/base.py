@@ -1,18 +1,44 @@
-"""What all figures share: how they receive data, how they answer for claims, how panels are laid out.
+"""What a figure's functions are given, and what they return.
 
-A drawing function takes `(data, options)` and returns `(matplotlib Figure, tidy pandas DataFrame)`.
-A claim function takes `(data, claim)` and returns `Measured`, or raises `NotTestable`.
-Neither computes anything that an experiment should have computed; neither imports torch.
+A drawing function returns `(matplotlib Figure, tidy pandas DataFrame)`; a claim function returns `Measured`, or raises
+`NotTestable`. Their signatures say what a config may write: a positional parameter is a role of the figure and takes
+the cells of its experiment (`data` takes all roles), a keyword parameter is an option with its type and, where it may
+be left out, its default. Claim functions may ask for the claim's `published` and `tolerance` in the same way.
+`deepcredit.config.binding` holds every config against the signatures before anything is computed.
+
+Neither kind of function computes anything that an experiment should have computed; neither imports torch.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import xarray as xr
+from pydantic import AfterValidator, ValidationInfo
 
-#: role in the figure's config → datasets of that experiment's cells; grid settings are scalar coordinates
-Data = Mapping[str, Sequence[xr.Dataset]]
+#: the cells of one experiment; settings that tell them apart are scalar coordinates
+Cells = Sequence[xr.Dataset]
+
+#: role in the figure's config → the cells of that experiment
+Data = Mapping[str, Cells]
+
+#: settings and member coordinates by name, and the value (or list of values) that is chosen of each
+Where = Mapping[str, Any]
+
+#: no choice: all that there is
+EVERYTHING: Where = MappingProxyType({})
+
+
+def _known(role: str, info: ValidationInfo) -> str:
+    roles = list((info.context or {}).get("roles", [role]))
+    if role not in roles:
+        raise ValueError(f"a role of this figure: {', '.join(roles)}")
+    return role
+
+
+#: an option that names a role of the figure
+Role = Annotated[str, AfterValidator(_known)]
 
 
 class NotTestable(Exception):
@@ -25,20 +51,3 @@ class Measured:
 
     value: Any
     holds: bool
-
-
-def combine(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
-    """One dataset over all cells: every scalar coordinate becomes a dimension; where shapes differ, NaN fills."""
-    scalars = [name for name, c in datasets[0].coords.items() if c.ndim == 0]
-    expanded = [d.expand_dims(scalars) for d in datasets]
-    combined = xr.combine_by_coords(expanded, join="outer", combine_attrs="drop")
-    assert isinstance(combined, xr.Dataset)
-    return combined
-
-
-def require(ds: xr.Dataset, **wanted: Sequence[Any]) -> None:
-    """Raise `NotTestable` unless every named coordinate of `ds` holds all of the values wanted."""
-    for name, values in wanted.items():
-        missing = [v for v in values if v not in ds[name].values.tolist()]
-        if missing:
-            raise NotTestable(f"needs {name} = {', '.join(map(str, missing))}, not on this scale's grid")

@@ -8,6 +8,8 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
+from deepcredit.figures.drawing import new_figure, stretch
+
 #: inches around the panels: at the left for labels of rows, below for labels of axes
 LEFT, RIGHT, BELOW = 0.75, 0.08, 0.45
 
@@ -17,13 +19,13 @@ def poster(
 ) -> tuple[Figure, np.ndarray]:
     """Figure and axes [rows, columns] of panels of `panel` (width, height), `gap` apart, `above` free at the top.
 
-    Lengths are in inches. `shared` is passed on to matplotlib's `subplots`.
+    Lengths are in inches of our own style sheet. `shared` is passed on to matplotlib's `subplots`.
     """
     width = LEFT + columns * panel[0] + (columns - 1) * gap[0] + RIGHT
     height = BELOW + rows * panel[1] + (rows - 1) * gap[1] + above
     # without any engine, saving would fall back to the one of the style sheet
     idle = PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True)
-    figure = Figure(figsize=(width, height), layout=idle)
+    figure = new_figure(width, height, layout=idle)
     figure.subplots_adjust(
         left=LEFT / width,
         right=1 - RIGHT / width,
@@ -37,7 +39,7 @@ def poster(
 
 def legend_above(figure: Figure, handles: Sequence[Artist], title: str | None = None) -> None:
     """A legend in one row at the top of a poster."""
-    height = figure.get_figheight()
+    height = figure.get_figheight() / stretch()[1]
     figure.legend(
         handles=list(handles),
         loc="upper center",

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -13,18 +14,21 @@ from matplotlib.figure import Figure
 from deepcredit.figures.base import Data
 from deepcredit.figures.style import STYLE_SHEET
 
-Draw = Callable[[Data, Mapping[str, Any]], tuple[Figure, pd.DataFrame]]
+#: draws a figure from the arrays of all its roles
+Draw = Callable[[Data], tuple[Figure, pd.DataFrame]]
 
 
-def render(draw: Draw, data: Data, options: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, bytes]:
-    """The files of a figure by suffix (`.pdf`, `.png`, `.csv`).
+def render(
+    draw: Draw, data: Data, source: Mapping[str, Any], sheets: Sequence[Path] = (STYLE_SHEET,)
+) -> dict[str, bytes]:
+    """The files of a figure by suffix (`.pdf`, `.png`, `.csv`), in the style of `sheets`, the later before the earlier.
 
     `source` says what the figure was drawn from; it is embedded in the metadata of the pictures and, as the table has
     none, in a last column `drawn_from` that is empty from the second row on.
     """
     matplotlib.use("Agg")
-    with matplotlib.style.context(STYLE_SHEET):
-        figure, table = draw(data, options)
+    with matplotlib.style.context([*sheets]):
+        figure, table = draw(data)
         text = json.dumps(source, sort_keys=True, ensure_ascii=True)
         png = {"Software": "deepcredit", "Title": source["figure"], "Description": text}
         pdf = {"Creator": "deepcredit", "Title": source["figure"], "Subject": text, "CreationDate": None}

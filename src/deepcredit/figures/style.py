@@ -5,8 +5,8 @@ from pathlib import Path
 #: the style sheet of all figures
 STYLE_SHEET = Path(__file__).with_name("deepcredit.mplstyle")
 
-#: one column, and the full text width, in inches
+#: one column, and the full text width, in inches, where `figure.figsize` is that of our own style sheet
 COLUMN, PAGE = 3.35, 6.9
 
-#: colour map for an ordered family of curves (depths, widths, learning rates); take values in [0.1, 0.9]
+#: colour map for an ordered family of curves (depths, widths, learning rates)
 SEQUENCE = "viridis"

@@ -1,6 +1,5 @@
 """Draw one planned figure from the arrays in the store, and answer its claims from the same arrays."""
 
-import importlib
 import importlib.metadata
 import json
 import platform
@@ -12,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from deepcredit import __version__
+from deepcredit.config.binding import Bound, bind_figure
 from deepcredit.config.figure import Claim
-from deepcredit.config.studies import drawing_module
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError
 from deepcredit.core.files import write_bytes, write_text
@@ -48,11 +47,11 @@ def draw(plan: Plan, figure: PlannedFigure) -> list[Path]:
 
     Raises a `UserError` if an array is absent or damaged, before anything is written.
     """
+    config = figure.typed
+    drawing, answering = bind_figure(figure.study, figure.id, config)
     data = read_all(plan.paths_by_role(figure.experiments))
-    name, function = drawing_module(figure.study, figure.config["draw"])
-    module = importlib.import_module(name)
-    files = render(getattr(module, function), data, figure.config["options"], source(plan, figure, data))
-    claims = [answer(module, figure.id, Claim(**claim), data) for claim in figure.config["claims"]]
+    files = render(drawing, data, source(plan, figure, data), plan.sheets)
+    claims = [answer(figure.id, *pair, data) for pair in zip(config.claims, answering, strict=True)]
     record = {**drawn(plan, figure), **surroundings()}
     for suffix, content in files.items():
         write_bytes(figure_path(plan.scale, figure.name, suffix), content)
@@ -87,12 +86,12 @@ def drawing_versions() -> dict[str, str]:
     return {"deepcredit": __version__, "python": platform.python_version(), **packages}
 
 
-def answer(module: Any, figure: str, claim: Claim, data: Data) -> dict[str, Any]:
+def answer(figure: str, claim: Claim, answering: Bound, data: Data) -> dict[str, Any]:
     """One claim with its verdict: measured and published value, tolerance, and why where it cannot be tested."""
     measured: Any = None
     reason = None
     try:
-        found: Measured = getattr(module, claim.check)(data, claim)
+        found: Measured = answering(data)
         verdict = Verdict.reproduced if found.holds else Verdict.not_reproduced
         measured = simple(found.value)
     except NotTestable as why:

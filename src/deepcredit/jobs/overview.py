@@ -5,6 +5,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from deepcredit.figures.drawing import new_figure, text_size
 from deepcredit.figures.style import PAGE
 
 #: rows of a table on the screen, curves and panels of a picture
@@ -24,7 +25,7 @@ def picture(dataset: xr.Dataset) -> Figure:
     shown = ["train_loss", "test_accuracy"] if _is_training(dataset) else _shown(dataset)
     columns = min(len(shown), 3)
     rows = -(-len(shown) // columns) if shown else 1
-    figure = Figure(figsize=(PAGE, 2.3 * rows), layout="constrained")
+    figure = new_figure(PAGE, 2.3 * rows)
     for position, name in enumerate(shown, start=1):
         axes = figure.add_subplot(rows, columns, position)
         axes.set_title(name.replace("_", " "))
@@ -91,4 +92,4 @@ def _curves(axes, array: xr.DataArray) -> None:
     if finite.size and finite.min() > 0 and finite.max() > 30 * finite.min():
         axes.set_yscale("log")
     if len(curves) > 1:
-        axes.legend(fontsize=5)
+        axes.legend(fontsize=text_size(0.625))

@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from deepcredit.config.cells import Cell, cells_of, given_by, thinned, typed
-from deepcredit.config.compose import experiment_names, figure_config, figure_names
+from deepcredit.config.compose import experiment_names, figure_config, figure_names, general_style
+from deepcredit.config.figure import Claim, Figure
 from deepcredit.config.scales import scale_names
 from deepcredit.config.schema import Experiment
 from deepcredit.config.studies import conf_folders, drawing_module, kinds
 from deepcredit.config.trees import plain
 from deepcredit.core import located, paths
-from deepcredit.core.errors import UserError, unknown
+from deepcredit.core.errors import unknown
 from deepcredit.core.files import write_text
 from deepcredit.core.registry import choices, module_of, record_modules
 from deepcredit.data.datasets import DATASETS
+from deepcredit.figures.sheets import check_sheet, content, sheets
 from deepcredit.figures.style import STYLE_SHEET
 from deepcredit.plan.cost import Cost, cost
 from deepcredit.plan.machine import CORE, CUDA, speed
@@ -66,12 +68,16 @@ class PlannedFigure:
     config: dict[str, Any]
     fingerprint: str
     code: dict[str, dict[str, str]]
-    #: name and digest of the style sheet
+    #: names of the style sheets, and a digest of their content
     style: tuple[str, str]
 
     @property
     def id(self) -> str:
         return self.name.split("/")[1]
+
+    @property
+    def typed(self) -> Figure:
+        return figure_of(self.config)
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,10 @@ class Plan:
     figures: dict[str, PlannedFigure]
     #: experiment → settings in which this scale differs from the paper grid: key, value here, value on the paper grid
     thinned: dict[str, list[tuple[str, Any, Any]]] = field(default_factory=dict)
+    #: the style sheets that figures are drawn with, the later over the earlier
+    sheets: tuple[Path, ...] = (STYLE_SHEET,)
+    #: the style sheet that this plan was asked for, where it is not that of `conf/figures.yaml`
+    style: str | None = None
 
     def arrays(self, figure: PlannedFigure) -> list[str]:
         """Paths of all arrays that a figure reads, in the order of its roles."""
@@ -108,12 +118,23 @@ class Plan:
         return found
 
 
-def plan(scale: str) -> Plan:
-    """The plan of a scale. Raises a `UserError` for an unknown scale and for any fault in any config."""
+def plan(scale: str, style: str | None = None) -> Plan:
+    """The plan of a scale, its figures in the style sheet `style` over the project's own.
+
+    Raises a `UserError` for an unknown scale, for any fault in any config, and for a style sheet that is none.
+    """
+    found = sheets(style or general_style())
+    look = _look(found)
     tree = _composed(scale)
+    _check_options(tree["figures"])
     cells = {name: tuple(_planned_cell(c, name) for c in found) for name, found in tree["cells"].items()}
-    figures = {name: _planned_figure(name, config) for name, config in tree["figures"].items()}
-    return Plan(scale, cells, figures, tree["thinned"])
+    figures = {name: _planned_figure(name, config, look) for name, config in tree["figures"].items()}
+    return Plan(scale, cells, figures, tree["thinned"], found, style)
+
+
+def figure_of(config: Mapping[str, Any]) -> Figure:
+    """The typed config of a figure from its plain tree."""
+    return Figure(**{**config, "claims": [Claim(**claim) for claim in config["claims"]]})
 
 
 def _planned_cell(tree: dict[str, Any], experiment: str) -> PlannedCell:
@@ -135,18 +156,44 @@ def _fetched(config: Experiment) -> Iterator[str]:
             yield choice.name
 
 
-def _planned_figure(name: str, config: dict[str, Any]) -> PlannedFigure:
+def _planned_figure(name: str, config: dict[str, Any], look: tuple[str, str]) -> PlannedFigure:
     study = name.split("/")[0]
     module, function = drawing_module(study, config["draw"])
     entries = [(module, function), *((module, claim["check"]) for claim in config["claims"])]
     code = fingerprint.code_of_functions([*entries, ("deepcredit.figures.render", "render")])
-    for _, wanted in entries:
-        if wanted not in code.get(module, {}):
-            raise UserError(f"conf/figure/{name}.yaml: {module} has no function {wanted!r}")
-    look = fingerprint.digest(STYLE_SHEET.read_text(encoding="utf-8"))
-    content = json.dumps([config, look], sort_keys=True, ensure_ascii=False)
-    mark = fingerprint.digest(content + fingerprint.fingerprint(code))
-    return PlannedFigure(name, study, config["experiments"], config, mark, code, (STYLE_SHEET.name, look))
+    written = json.dumps([config, look[1]], sort_keys=True, ensure_ascii=False)
+    mark = fingerprint.digest(written + fingerprint.fingerprint(code))
+    return PlannedFigure(name, study, config["experiments"], config, mark, code, look)
+
+
+def _look(found: Sequence[Path]) -> tuple[str, str]:
+    """Names of style sheets, and a digest of what they say. Raises a `UserError` where it cannot be drawn with."""
+    said = "".join(map(content, found))
+    for sheet in found[1:]:
+        check_sheet(sheet)
+    return ", ".join(sheet.name for sheet in found), fingerprint.digest(said)
+
+
+def _check_options(figures: Mapping[str, dict[str, Any]]) -> None:
+    """Raise a `UserError` where an option of a figure or a claim does not fit its function.
+
+    That takes the second that matplotlib takes to import, so it is done once for each state of configs and code.
+    """
+    drawing = {drawing_module(name.split("/")[0], config["draw"])[0] for name, config in figures.items()}
+    reached = fingerprint.modules_reached("deepcredit.config.binding", *drawing)
+    code = filter(None, map(fingerprint.file_of, reached))
+    mark = fingerprint.digest(_content(sorted(code)) + json.dumps(figures, sort_keys=True))
+    path = paths.cache_folder() / f"bound-{mark}.txt"
+    if path.is_file():
+        return
+    from deepcredit.config.binding import bind_figure
+
+    for name, config in figures.items():
+        study, _, figure = name.partition("/")
+        bind_figure(study, figure, figure_of(config))
+    for old in path.parent.glob("bound-*.txt"):
+        old.unlink(missing_ok=True)
+    write_text(path, f"{len(figures)} figures and their claims fit their functions\n")
 
 
 def _composed(scale: str) -> dict[str, Any]:

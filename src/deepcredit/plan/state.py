@@ -1,5 +1,6 @@
 """What the figures of a plan were drawn from, and whether they are up to date. Reads JSON only."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def figure_files(scale: str, name: str) -> list[Path]:
 
 def rebuild(plan: Plan, figure: PlannedFigure) -> str:
     """The command that builds a figure, and before it the arrays that are missing."""
-    return f"snakemake --cores 1 {figure.id} --config scale={plan.scale}"
+    style = f" style={shlex.quote(plan.style)}" if plan.style else ""
+    return f"snakemake --cores 1 {figure.id} --config scale={plan.scale}{style}"
 
 
 def missing_arrays(plan: Plan, figure: PlannedFigure) -> list[str]:

@@ -229,7 +229,9 @@ def _bases(package: str) -> tuple[Path, ...]:
 
 def _parse(text: str, name: str, is_package: bool) -> dict[str, Any]:
     """The fields of a `Module` as JSON can hold them, but for its imports: all that are written, of any package."""
-    tree = _Normal().visit(ast.parse(text))
+    written = ast.parse(text)
+    bound = {id(statement): set(_option_types(statement)) for statement in written.body}
+    tree = _Normal().visit(written)
     package = name if is_package else name.rpartition(".")[0]
     imported = list(_imported_names(tree, package))
     definitions: dict[str, list[str]] = {}
@@ -239,7 +241,7 @@ def _parse(text: str, name: str, is_package: bool) -> dict[str, Any]:
             continue
         for defined in _names_defined(statement):
             definitions.setdefault(defined, []).append(ast.unparse(statement))
-            uses.setdefault(defined, set()).update(_names_used(statement))
+            uses.setdefault(defined, set()).update(_names_used(statement), bound.get(id(statement), ()))
     return {
         "definitions": {n: "\n".join(parts) for n, parts in definitions.items()},
         "uses": {n: sorted(names) for n, names in uses.items()},
@@ -257,6 +259,19 @@ def _names_defined(statement: ast.stmt) -> list[str]:
         case ast.AnnAssign(target=ast.Name(id=name)):
             return [name]
     return [BODY]
+
+
+def _option_types(statement: ast.stmt) -> Iterator[str]:
+    """Names in the types of keyword parameters and of a class's fields: what configs write becomes of these types."""
+    match statement:
+        case ast.FunctionDef(args=arguments):
+            annotations = [argument.annotation for argument in arguments.kwonlyargs]
+        case ast.ClassDef(body=body):
+            annotations = [field.annotation for field in body if isinstance(field, ast.AnnAssign)]
+        case _:
+            annotations = []
+    for annotation in filter(None, annotations):
+        yield from _names_used(annotation)
 
 
 def _names_used(node: ast.AST) -> Iterator[str]:

@@ -24,8 +24,8 @@ RECORD = Study(
         ),
     ),
     explorers={
-        "saxe.representations": Explorer(f"{ROOM}.explorers:representations", also={"grid": "deep_linear_grid"}),
-        "saxe.loss_and_grid": Explorer(f"{ROOM}.explorers:loss_grid"),
+        "modes.representations": Explorer(f"{ROOM}.explorers:representations", also={"grid": "deep_linear_grid"}),
+        "loss.loss_and_grid": Explorer(f"{ROOM}.explorers:loss_grid"),
     },
     order=5,
 )

@@ -1,8 +1,9 @@
 """Figures of Innocenti, Achour & Buckley (2025), μPC: how far the energy at equilibrium is from the loss."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -13,49 +14,52 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from deepcredit.config.figure import Claim
-from deepcredit.figures.base import Data, Measured, NotTestable, require
-from deepcredit.figures.style import PAGE, SEQUENCE
+from deepcredit.figures.base import Cells, Data, Measured, NotTestable, Role
+from deepcredit.figures.cells import having, only, require
+from deepcredit.figures.drawing import family, new_figure, text_size
+from deepcredit.figures.numbers import number
+from deepcredit.figures.style import PAGE
+from deepcredit.figures.tables import tidy
 
 NAMES = {"mupc": "μPC", "sp": "SP"}
+
+#: colour map of ratios
+RATIO_COLORS = "inferno"
 
 #: what stands for all seeds
 SUMMARIES = {"mean": np.mean, "median": np.median}
 
 
-def pick(cells: Sequence[xr.Dataset], **settings: Any) -> list[xr.Dataset]:
-    """The cells whose scalar coordinates are `settings`."""
-    return [c for c in cells if all(c[name].item() == value for name, value in settings.items())]
-
-
 # --- ratio over depth and width -----------------------------------------------------------------------------------
 
 
-def ratio_of(cells: Sequence[xr.Dataset], parameterisation: str, over_seeds: str = "mean") -> xr.DataArray:
+def ratio_of(cells: Cells, parameterisation: str, over_seeds: Literal["mean", "median"] = "mean") -> xr.DataArray:
     """Loss over energy, mean (or median) over seeds, over (n_hidden, width, step)."""
-    found = sorted(pick(cells, parameterisation=parameterisation), key=lambda c: int(c.n_hidden))
-    return xr.concat(
-        [c.ratio.reduce(SUMMARIES[over_seeds], "seed") for c in found], "n_hidden", coords="minimal", compat="override"
-    )
+    found = sorted(having(cells, parameterisation=parameterisation), key=lambda cell: int(cell.n_hidden))
+    ratios = [cell.ratio.reduce(SUMMARIES[over_seeds], "seed") for cell in found]
+    return xr.concat(ratios, "n_hidden", coords="minimal", compat="override")
 
 
-def ratio_phase(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
-    """Maps of loss / F* over depth and width at several iterations, two rows of panels for each parameterisation."""
-    times = options["times"]
-    columns = len(times) // 2
-    figure = Figure(figsize=(PAGE, 1.75 * 4 + 0.4))
-    axes = figure.subplots(4, columns, sharex=True, sharey=True)
+def ratio_phase(
+    ratio: Cells, *, times: list[int], largest: Mapping[str, float], printed: list[str]
+) -> tuple[Figure, pd.DataFrame]:
+    """Maps of loss / F* over depth and width at several iterations, two rows of panels for each parameterisation.
+
+    Colours run from 1 to what is `largest` of a parameterisation; of those `printed`, the values are written as well.
+    """
+    figure = new_figure(PAGE, 1.75 * 4 + 0.4)
+    axes = figure.subplots(4, len(times) // 2, sharex=True, sharey=True)
     tables = []
     for top, parameterisation in ((0, "mupc"), (2, "sp")):
-        ratio, panels = ratio_of(data["ratio"], parameterisation), axes[top : top + 2].ravel()
-        norm = LogNorm(1, options["largest"][parameterisation])
+        found, panels = ratio_of(ratio, parameterisation), axes[top : top + 2].ravel()
+        norm = LogNorm(1, largest[parameterisation])
         for ax, time in zip(panels, times, strict=True):
             ax.set_title(f"{NAMES[parameterisation]}, $t = {time}$")
-            _ratio_map(ax, ratio, time, norm, printed=parameterisation in options["printed"])
-        shades = matplotlib.cm.ScalarMappable(norm, "inferno")
+            _ratio_map(ax, found, time, norm, printed=parameterisation in printed)
+        shades = matplotlib.cm.ScalarMappable(norm, RATIO_COLORS)
         figure.colorbar(shades, ax=list(panels), label=r"loss / $\mathcal{F}^*$", pad=0.01, extend="max")
-        chosen = ratio.sel(step=[t for t in times if t in ratio.step.values])
-        tables.append(chosen.rename("ratio").to_dataframe().reset_index().assign(parameterisation=parameterisation))
+        reached = found.sel(step=[t for t in times if t in found.step.values])
+        tables.append(tidy(reached, "ratio", parameterisation=parameterisation))
     for ax in axes[:, 0]:
         ax.set_ylabel("width $N$")
     for ax in axes[-1]:
@@ -67,22 +71,17 @@ def ratio_phase(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.Data
 def _ratio_map(ax: Axes, ratio: xr.DataArray, time: int, norm: LogNorm, printed: bool) -> None:
     ax.set_xticks(range(ratio.sizes["n_hidden"]), [str(h) for h in ratio.n_hidden.values])
     ax.set_yticks(range(ratio.sizes["width"]), [str(n) for n in ratio.width.values])
-    ax.tick_params(labelsize=5.5)
+    ax.tick_params(labelsize="x-small")
     if time not in ratio.step.values:
         ax.set(xlim=(-0.5, ratio.sizes["n_hidden"] - 0.5), ylim=(-0.5, ratio.sizes["width"] - 0.5))
         ax.text(0.5, 0.5, "not reached\nat this scale", transform=ax.transAxes, ha="center", va="center", color="0.5")
         return
     values = ratio.sel(step=time).transpose("width", "n_hidden").values
-    ax.imshow(np.maximum(values, 1), norm=norm, cmap="inferno", origin="lower", aspect="auto")
+    ax.imshow(np.maximum(values, 1), norm=norm, cmap=RATIO_COLORS, origin="lower", aspect="auto")
     for (row, column), value in np.ndenumerate(values if printed else np.empty((0, 0))):
-        bright = norm(max(value, 1)) > 0.6
-        ax.text(column, row, _brief(value), ha="center", va="center", fontsize=3.6, color="0.1" if bright else "white")
-
-
-def _brief(value: float) -> str:
-    if not np.isfinite(value):
-        return "–"
-    return f"{value:.2f}" if value < 99.5 else f"{value:.0f}"
+        text, bright = number(value, ".2f" if value < 99.5 else ".0f"), norm(max(value, 1)) > 0.6
+        look: dict[str, Any] = {"fontsize": text_size(0.45), "color": "0.1" if bright else "white"}
+        ax.text(column, row, text, ha="center", va="center", **look)
 
 
 # --- one depth, over width ----------------------------------------------------------------------------------------
@@ -91,23 +90,17 @@ def _brief(value: float) -> str:
 ROWS = {"energy": r"$\mathcal{F}^*$ (and loss, widest)", "loss": "loss", "ratio": r"loss / $\mathcal{F}^*$"}
 
 
-def convergence(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def convergence(linear: Cells, nonlinear: Cells, *, widths: list[int]) -> tuple[Figure, pd.DataFrame]:
     """Energy with the widest network's loss, loss, and ratio over training; a column for each φ and scaling."""
     wanted = [(a, p) for p in ("mupc", "sp") for a in ("linear", "tanh", "relu")]
-    figure = Figure(figsize=(1.45 * PAGE, 5.2))
+    figure = new_figure(1.45 * PAGE, 5.2)
     axes = figure.subplots(len(ROWS), len(wanted), sharex=False, squeeze=False)
-    widths = sorted({int(n) for role in data for c in data[role] for n in c.width.values} & set(options["widths"]))
-    shades = matplotlib.colormaps[SEQUENCE](np.linspace(0.05, 0.9, len(widths)))
-    colors = dict(zip(widths, shades, strict=True))
+    there = {int(n) for cell in (*linear, *nonlinear) for n in cell.width.values}
+    colors = family(sorted(there & set(widths)))
     tables = []
     for column, (act_fn, parameterisation) in zip(axes.T, wanted, strict=True):
-        role = "linear" if act_fn == "linear" else "nonlinear"
-        (cell,) = (
-            pick(data[role], parameterisation=parameterisation)
-            if role == "linear"
-            else pick(data[role], act_fn=act_fn, parameterisation=parameterisation)
-        )
-        drawn = cell.mean("seed").sel(width=[n for n in widths if n in cell.width.values])
+        cell = _network(linear, nonlinear, act_fn, parameterisation)
+        drawn = cell.mean("seed").sel(width=[n for n in colors if n in cell.width.values])
         _column(column, drawn, colors)
         column[0].set_title(f"{NAMES[parameterisation]}, {act_fn}")
         table = drawn[[*ROWS, "inference_steps", "gradient_norm"]].to_dataframe().reset_index()
@@ -119,6 +112,12 @@ def convergence(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.Data
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     table = pd.concat(tables, ignore_index=True)
     return figure, table[["parameterisation", "act_fn", "width", "step", *ROWS, "inference_steps", "gradient_norm"]]
+
+
+def _network(linear: Cells, nonlinear: Cells, act_fn: str, parameterisation: str) -> xr.Dataset:
+    if act_fn == "linear":
+        return only(linear, parameterisation=parameterisation)
+    return only(nonlinear, act_fn=act_fn, parameterisation=parameterisation)
 
 
 LOSS_COLOR = "#D55E00"
@@ -139,74 +138,86 @@ def _column(axes: Sequence[Axes], cell: xr.Dataset, colors: Mapping[int, Any]) -
         if high > LOG_FROM * low:
             ax.set_yscale("log")
         ax.set_xticks([0, int(cell.step[-1])])
-        ax.tick_params(labelsize=6)
+        ax.tick_params(labelsize=text_size(0.75))
     axes[-1].set_xlabel("training iteration")
 
 
 # --- claims -------------------------------------------------------------------------------------------------------
 
 
-def mupc_ratio_near_one(data: Data, claim: Claim) -> Measured:
+def mupc_ratio_near_one(data: Data, *, role: Role, width: int, n_hidden: list[int], published: float) -> Measured:
     """Largest ratio under μPC before training, at one width over some depths, against the published bound."""
-    ratio = ratio_of(data[claim.options["role"]], "mupc").sel(step=0)
-    depths, width = claim.options["n_hidden"], claim.options["width"]
-    require(ratio.to_dataset(name="ratio"), n_hidden=depths, width=[width])
-    found = ratio.sel(n_hidden=depths, width=width)
-    value = {f"H={h}": v for h, v in zip(depths, found.values.tolist(), strict=True)}
-    return Measured(value, float(found.max()) <= claim.published)
+    ratio = ratio_of(data[role], "mupc").sel(step=0)
+    require(ratio, n_hidden=n_hidden, width=[width])
+    found = ratio.sel(n_hidden=n_hidden, width=width)
+    value = {f"H={h}": v for h, v in zip(n_hidden, found.values.tolist(), strict=True)}
+    return Measured(value, float(found.max()) <= published)
 
 
-def mupc_ratio_falls(data: Data, claim: Claim) -> Measured:
+def mupc_ratio_falls(data: Data, *, role: Role, bounds: list[float]) -> Measured:
     """Before training, the largest ratio under μPC among all networks with at least a given N/H: it falls with N/H."""
-    ratio = ratio_of(data[claim.options["role"]], "mupc").sel(step=0)
+    ratio = ratio_of(data[role], "mupc").sel(step=0)
     shape = ratio.width / ratio.n_hidden
-    bounds = [b for b in claim.options["bounds"] if bool((shape >= b).any())]
-    largest = [float(ratio.where(shape >= bound).max()) for bound in bounds]
-    if len(bounds) < 2:
+    reached = [bound for bound in bounds if bool((shape >= bound).any())]
+    largest = [float(ratio.where(shape >= bound).max()) for bound in reached]
+    if len(reached) < 2:
         raise NotTestable("needs networks of several N/H")
-    value = {f"N/H ≥ {bound}": found for bound, found in zip(bounds, largest, strict=True)}
+    value = {f"N/H ≥ {number(bound)}": found for bound, found in zip(reached, largest, strict=True)}
     return Measured(value, all(after < before for before, after in pairwise(largest)))
 
 
-def sp_ratio_stays(data: Data, claim: Claim) -> Measured:
+@dataclass(frozen=True)
+class Case:
+    """Networks of one depth, from some width on."""
+
+    n_hidden: int
+    from_width: int
+
+
+def sp_ratio_stays(
+    draws: Cells, ratio: Cells, *, width: list[int], cases: list[Case], published: list[float]
+) -> Measured:
     """Smallest ratio under the standard parameterisation before training, at each depth from some width on.
 
     The median over the seeds of role `draws` decides; the seed of role `ratio` is measured beside.
     """
-    cases = claim.options["cases"]
-    found = {}
-    for role, name in (("draws", "median of draws"), ("ratio", "drawn seed")):
-        ratio = ratio_of(data[role], "sp", "median").sel(step=0)
-        require(ratio.to_dataset(name="ratio"), n_hidden=[c["n_hidden"] for c in cases], width=claim.options["width"])
-        for case in cases:
-            wide = ratio.sel(n_hidden=case["n_hidden"]).where(ratio.width >= case["from_width"])
-            found[f"{name}, H={case['n_hidden']}"] = wide.min().item()
-    decisive = list(found.values())[: len(cases)]
-    return Measured(found, all(value > bound for value, bound in zip(decisive, claim.published, strict=True)))
+    decisive = _smallest_ratios(draws, width, cases)
+    drawn = _smallest_ratios(ratio, width, cases)
+    found = {f"median of draws, H={case.n_hidden}": value for case, value in zip(cases, decisive, strict=True)}
+    found |= {f"drawn seed, H={case.n_hidden}": value for case, value in zip(cases, drawn, strict=True)}
+    return Measured(found, all(value > bound for value, bound in zip(decisive, published, strict=True)))
 
 
-def widest_is_nearest(data: Data, claim: Claim) -> Measured:  # noqa: ARG001
+def _smallest_ratios(cells: Cells, width: list[int], cases: Sequence[Case]) -> list[float]:
+    ratio = ratio_of(cells, "sp", "median").sel(step=0)
+    require(ratio, n_hidden=[case.n_hidden for case in cases], width=width)
+    return [ratio.sel(n_hidden=c.n_hidden).where(ratio.width >= c.from_width).min().item() for c in cases]
+
+
+def _ends(cell: xr.Dataset) -> np.ndarray:
+    """Ratio before training of the narrowest and the widest network."""
+    return cell.ratio.mean("seed").isel(step=0, width=[0, -1]).values
+
+
+def widest_is_nearest(linear: Cells, nonlinear: Cells) -> Measured:
     """Ratio before training of the narrowest and the widest network, μPC and SP, for every φ.
 
     Holds if under μPC the widest network's ratio is nearer to one than the narrowest's, and below that under SP.
     """
-    value, holds = {}, True
-    for role, cells in data.items():
-        for cell in cells:
-            act_fn = "linear" if role == "linear" else str(cell.act_fn.item())
-            ends = cell.ratio.mean("seed").isel(step=0, width=[0, -1]).values
-            value[f"{act_fn}, {NAMES[str(cell.parameterisation.item())]}"] = ends
+    networks = [("linear", cell) for cell in linear] + [(str(cell.act_fn.item()), cell) for cell in nonlinear]
+    value = {f"{act_fn}, {NAMES[str(cell.parameterisation.item())]}": _ends(cell) for act_fn, cell in networks}
+    holds = True
     for act_fn in ("linear", "tanh", "relu"):
         narrow, wide = value[f"{act_fn}, μPC"]
         holds = holds and wide < narrow and wide < value[f"{act_fn}, SP"][1]
     return Measured(value, bool(holds))
 
 
-def equilibria_are_found(data: Data, claim: Claim) -> Measured:
+def equilibria_are_found(data: Data, *, role: Role, published: float) -> Measured:
     """Largest norm of ∂F/∂z where the searches ended, and how many products they took."""
-    norms = np.concatenate([c.gradient_norm.values.ravel() for c in data[claim.options["role"]]])
-    steps = np.concatenate([c.inference_steps.values.ravel() for c in data[claim.options["role"]]])
+    norms = np.concatenate([cell.gradient_norm.values.ravel() for cell in data[role]])
+    steps = np.concatenate([cell.inference_steps.values.ravel() for cell in data[role]])
     if norms.size == 0:
         raise NotTestable("no equilibrium was searched for")
     value = {"largest norm": norms.max(), "median products": np.median(steps), "most products": steps.max()}
-    return Measured(value, bool(norms.max() <= claim.published))
+    return Measured(value, bool(norms.max() <= published))

@@ -1,24 +1,24 @@
 """Figures of Innocenti, Achour & Buckley (2025), μPC: whether the best learning rates stay put as networks grow."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from deepcredit.config.figure import Claim
-from deepcredit.figures.base import Data, Measured, NotTestable
+from deepcredit.figures.base import EVERYTHING, Cells, Data, Measured, NotTestable, Role, Where
+from deepcredit.figures.cells import pick, values_of
+from deepcredit.figures.drawing import new_figure
+from deepcredit.figures.numbers import number
 from deepcredit.figures.style import PAGE
-from deepcredit.studies.mupc.figures.training_curves import number, pick, scale_text, stopped, values_of
-
-Options = Mapping[str, Any]
-
-SYMBOLS = {"n_hidden": "H", "width": "N"}
+from deepcredit.studies.mupc.figures.training_curves import scale_text, stopped, symbol
 
 #: up to so many learning rates, each is written at the axis; above, powers of ten
 MOST_TICKS = 4
@@ -48,53 +48,67 @@ MEASURES = {"loss": best_loss, "accuracy": best_accuracy}
 # --- maps ---------------------------------------------------------------------------------------------------------
 
 
-def transfer_maps(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
-    """Contour maps over both learning rates: one block for each of `options.blocks`, one row an activation function.
+@dataclass(frozen=True)
+class Block:
+    """Maps of one quantity: a row an activation function, and a column for each value of the setting `by`.
 
-    A block has a `role`, a `title`, the `quantity` mapped, and `by`, the setting that its columns vary. With `across`
-    the activation functions are side by side in place of one below the other.
+    With `across`, one map an activation function, side by side.
     """
-    blocks, act_fns = options["blocks"], options["act_fns"]
-    n_rows = [1 if block.get("across") else len(act_fns) for block in blocks]
-    figure = Figure(figsize=(PAGE, 1.3 * sum(n_rows) + 0.3 * len(blocks) + 0.6))
+
+    role: Role
+    title: str
+    quantity: Literal["loss", "accuracy"]
+    by: Literal["n_hidden", "width"] = "width"
+    where: Where = field(default_factory=dict)
+    across: bool = False
+
+    def rows(self, act_fns: Sequence[str]) -> int:
+        return 1 if self.across else len(act_fns)
+
+
+def transfer_maps(data: Data, *, blocks: list[Block], act_fns: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """Contour maps over both learning rates, in blocks one below the other."""
+    n_rows = [block.rows(act_fns) for block in blocks]
+    figure = new_figure(PAGE, 1.3 * sum(n_rows) + 0.3 * len(blocks) + 0.6)
     parts = figure.subfigures(len(blocks), 1, height_ratios=n_rows, squeeze=False).ravel()
-    pairs = zip(parts, blocks, strict=True)
-    tables = [(_across if block.get("across") else _block)(part, data, block, act_fns) for part, block in pairs]
+    tables = [
+        (_across if block.across else _block)(part, data[block.role], block, act_fns)
+        for part, block in zip(parts, blocks, strict=True)
+    ]
     note = scale_text([cell for cells in data.values() for cell in cells])
-    figure.legend(handles=_handles(note, ring=not blocks[0].get("across")), loc="outside lower center", ncols=4)
+    figure.legend(handles=_handles(note, ring=not blocks[0].across), loc="outside lower center", ncols=4)
     return figure, pd.concat(tables, ignore_index=True)
 
 
-def _block(part: SubFigure, data: Data, block: Options, act_fns: Sequence[str]) -> pd.DataFrame:
-    cells, by = data[block["role"]], block["by"]
-    where = block.get("where", {})
+def _block(part: SubFigure, cells: Cells, block: Block, act_fns: Sequence[str]) -> pd.DataFrame:
+    by = block.by
     sizes = values_of(cells, by)
     axes = part.subplots(len(act_fns), len(sizes), sharex=True, sharey=True, squeeze=False)
-    part.suptitle(block["title"], fontsize=8)
+    part.suptitle(block.title, fontsize="medium")
     tables = []
     for row, act_fn in zip(axes, act_fns, strict=True):
-        shared = {**where, "act_fn": act_fn}
+        shared = {**block.where, "act_fn": act_fn}
         found = {size: pick(cells, **shared, **{by: size}) for size in values_of(cells, by, **shared)}
-        tables.append(_row(part, row, [found.get(size) for size in sizes], block["quantity"]).assign(act_fn=act_fn))
+        tables.append(_row(part, row, [found.get(size) for size in sizes], block.quantity).assign(act_fn=act_fn))
         row[0].set_ylabel(f"{act_fn}\nweight lr")
     for size, ax in zip(sizes, axes[0], strict=True):
         if ax.axison:
-            ax.set_title(f"${SYMBOLS[by]}={size}$")
+            ax.set_title(symbol(by, size))
     for ax in axes[-1]:
         ax.set_xlabel("activity lr")
     table = pd.concat(tables)
-    return table.assign(block=block["title"], **{by: [sizes[i] for i in table.column]}).drop(columns="column")
+    return table.assign(block=block.title, **{by: [sizes[i] for i in table.column]}).drop(columns="column")
 
 
-def _across(part: SubFigure, data: Data, block: Options, act_fns: Sequence[str]) -> pd.DataFrame:
+def _across(part: SubFigure, cells: Cells, block: Block, act_fns: Sequence[str]) -> pd.DataFrame:
     axes = part.subplots(1, len(act_fns), sharex=True, sharey=True, squeeze=False)[0]
-    part.suptitle(block["title"], fontsize=8)
-    maps = [pick(data[block["role"]], act_fn=act_fn) for act_fn in act_fns]
-    table = _row(part, axes, maps, block["quantity"], ring=False)
+    part.suptitle(block.title, fontsize="medium")
+    maps = [pick(cells, **block.where, act_fn=act_fn) for act_fn in act_fns]
+    table = _row(part, axes, maps, block.quantity, ring=False)
     for ax, act_fn in zip(axes, act_fns, strict=True):
         ax.set(title=act_fn, xlabel="activity lr")
     axes[0].set_ylabel("weight lr")
-    return table.assign(block=block["title"], act_fn=[act_fns[i] for i in table.column]).drop(columns="column")
+    return table.assign(block=block.title, act_fn=[act_fns[i] for i in table.column]).drop(columns="column")
 
 
 def _row(
@@ -182,8 +196,6 @@ def _handles(note: str, ring: bool) -> list[Line2D]:
 
 
 def _color_bar(part: SubFigure, axes: Sequence[Axes], norm: Normalize, quantity: str) -> None:
-    from matplotlib.cm import ScalarMappable
-
     bar = part.colorbar(ScalarMappable(norm, QUANTITIES[quantity][1]), ax=list(axes), pad=0.02, aspect=12)
     label = QUANTITIES[quantity][0]
     bar.set_label(rf"$\log_{{10}}$ {label}" if quantity == "loss" else label)
@@ -198,30 +210,38 @@ def _rows(runs: xr.Dataset, value: xr.DataArray, quantity: str) -> pd.DataFrame:
 # --- claims -------------------------------------------------------------------------------------------------------
 
 
-def learning_rates_transfer(data: Data, claim: Claim) -> Measured:
+def learning_rates_transfer(
+    data: Data,
+    *,
+    role: Role,
+    by: Literal["n_hidden", "width"],
+    act_fns: list[str],
+    iterations: int,
+    published: float,
+    where: Where = EVERYTHING,
+) -> Measured:
     """How much more loss, in decades, the best setting of the smallest network costs at every other size, at most.
 
-    Against `published`; `options` name the `role`, the setting `by` that is the size, `act_fns`, and `iterations`, the
-    training below which learning rates are not compared.
+    Against `published`; `by` is the size, and below `iterations` of training learning rates are not compared.
     """
-    cells, by = data[claim.options["role"]], claim.options["by"]
     excess = {}
-    for act_fn in claim.options["act_fns"]:
-        where = {**claim.options.get("where", {}), "act_fn": act_fn}
-        sizes = values_of(cells, by, **where)
+    for act_fn in act_fns:
+        shared = {**where, "act_fn": act_fn}
+        sizes = values_of(data[role], by, **shared)
         if len(sizes) < 2:
             raise NotTestable(f"needs networks of two sizes or more for {act_fn}")
-        losses = {size: best_loss(_long_enough(pick(cells, **where, **{by: size}), claim)) for size in sizes}
+        runs = {size: pick(data[role], **shared, **{by: size}) for size in sizes}
+        losses = {size: best_loss(_long_enough(run, iterations)) for size, run in runs.items()}
         setting = best_setting(losses[sizes[0]], "loss")
         for size in sizes[1:]:
             excess[act_fn, size] = float(np.log10(losses[size].sel(setting) / losses[size].min()))
     worst = max(excess, key=lambda at: np.nan_to_num(excess[at], nan=np.inf))
     value = {"largest excess in decades": excess[worst], "for": worst[0], f"at {by}": worst[1]}
-    return Measured(value, all(e <= claim.published for e in excess.values()))
+    return Measured(value, all(e <= published for e in excess.values()))
 
 
-def _long_enough(runs: xr.Dataset, claim: Claim) -> xr.Dataset:
+def _long_enough(runs: xr.Dataset, iterations: int) -> xr.Dataset:
     planned = int(runs.step.max())
-    if planned < claim.options["iterations"]:
-        raise NotTestable(f"needs {claim.options['iterations']} training iterations, this scale has {planned}")
+    if planned < iterations:
+        raise NotTestable(f"needs {iterations} training iterations, this scale has {planned}")
     return runs

@@ -1,8 +1,8 @@
 """Figures of Innocenti, Achour & Buckley (2025), μPC: training predictive coding networks up to 128 layers deep."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from deepcredit.config.figure import Claim
-from deepcredit.figures.base import Data, Measured, NotTestable
+from deepcredit.core.errors import UserError
+from deepcredit.figures.base import Cells, Data, Measured, NotTestable, Role, Where
+from deepcredit.figures.cells import pick, values_of
+from deepcredit.figures.drawing import family, new_figure
 from deepcredit.figures.style import COLUMN, PAGE
 from deepcredit.rules.rule import RULES
 from deepcredit.studies.mupc.figures.training_curves import (
@@ -25,105 +27,143 @@ from deepcredit.studies.mupc.figures.training_curves import (
     best_rate,
     condition_axis,
     draw_runs,
-    family,
     last_measured,
     line_handle,
-    pick,
     scale_note,
     stop_handles,
     symbol,
-    values_of,
 )
 
-Options = Mapping[str, Any]
+#: learning rates of the activities by activation function; `data` takes the one with the highest mean final accuracy
+ActivityRates = Literal["data"] | Mapping[str, float]
+
+Quantity = Literal["test_accuracy", "condition_number"]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Which learning rates of a sweep are shown; all where nothing is said."""
+
+    activity_lr: ActivityRates | None = None
+    weight_lr: float | None = None
+
+    def chosen(self, runs: xr.Dataset, act_fn: str | None) -> tuple[xr.Dataset, float | None]:
+        """The runs at these rates, and the activity learning rate where there was a choice."""
+        if "weight_lr" in runs.dims and self.weight_lr is not None:
+            runs = pick([runs], weight_lr=self.weight_lr)
+        if "activity_lr" not in runs.dims:
+            return runs, None
+        rate = best_rate(runs) if self.activity_lr == "data" else self._rate(act_fn)
+        return pick([runs], activity_lr=rate), rate
+
+    def _rate(self, act_fn: str | None) -> float:
+        rates = self.activity_lr if isinstance(self.activity_lr, Mapping) else {}
+        if act_fn is None or act_fn not in rates:
+            raise UserError(f"activity_lr={self.activity_lr!r} is not valid; allowed: data, or a rate for {act_fn}")
+        return rates[act_fn]
+
 
 # --- one family of curves a panel ---------------------------------------------------------------------------------
 
 
-def families(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
-    """Panels of test accuracy (or `options.quantity`) against iteration, one curve for every value of `options.by`.
+@dataclass(frozen=True)
+class Panel:
+    """One panel: settings that its runs share, their role where it is not the figure's, epochs as its axis."""
 
-    A panel has a `title` and the settings `where` that its runs share; `role` may differ from `options.role`. Learning
-    rates of the activities that are swept but not the family are those of `options.activity_lr`, by activation
-    function; `data` in their place takes the best of the sweep.
+    title: str
+    where: Where
+    role: Role = ""
+    epochs: bool = False
+
+
+def _per(epochs: bool, runs: xr.Dataset) -> float:
+    """Iterations that the horizontal axis counts as one."""
+    return batches_per_epoch(runs) if epochs else 1
+
+
+def families(
+    data: Data,
+    *,
+    role: Role,
+    by: str,
+    panels: list[Panel],
+    quantity: Quantity = "test_accuracy",
+    columns: int | None = None,
+    xlabel: str = ITERATIONS,
+    activity_lr: ActivityRates | None = None,
+    weight_lr: float | None = None,
+) -> tuple[Figure, pd.DataFrame]:
+    """Panels of a quantity against iteration, one curve for every value of `by`.
+
+    Learning rates that are swept but not the family are those of `activity_lr` and `weight_lr`.
     """
-    panels = options["panels"]
-    columns = options.get("columns", len(panels))
-    figure, axes = _grid(len(panels), columns, options.get("height", 2.1))
-    members = sorted({v for p in panels for v in values_of(data[_role(p, options)], options["by"], **p["where"])})
-    looks = {v: Look(color, symbol(options["by"], v)) for v, color in family(members).items()}
-    tables = [_family(ax, data, panel, options, looks) for ax, panel in zip(axes, panels, strict=True)]
+    curves = Family(by, quantity, Rates(activity_lr, weight_lr))
+    own = [replace(panel, role=panel.role or role) for panel in panels]
+    return _families(data, own, curves, columns or len(panels), xlabel, 2.1)
+
+
+def sweep_by_depth(data: Data, *, role: Role, by: str, act_fns: list[str]) -> tuple[Figure, pd.DataFrame]:
+    """As `families`: one row of panels for each activation function, one column a depth."""
+    depths = values_of(data[role], "n_hidden")
+    panels = [
+        Panel(f"{act_fn}, {symbol('n_hidden', depth)}", {"act_fn": act_fn, "n_hidden": depth}, role)
+        for act_fn in act_fns
+        for depth in depths
+    ]
+    return _families(data, panels, Family(by), len(depths), ITERATIONS, 1.45)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Curves that differ in one setting."""
+
+    by: str
+    quantity: Quantity = "test_accuracy"
+    rates: Rates = Rates()
+
+
+def _families(
+    data: Data, panels: Sequence[Panel], curves: Family, columns: int, xlabel: str, height: float
+) -> tuple[Figure, pd.DataFrame]:
+    figure, axes = _grid(len(panels), columns, height)
+    members = sorted({v for p in panels for v in values_of(data[p.role], curves.by, **p.where)})
+    looks = {v: Look(color, symbol(curves.by, v)) for v, color in family(members).items()}
+    tables = [_family(ax, data[panel.role], panel, curves, looks) for ax, panel in zip(axes, panels, strict=True)]
     table = pd.concat(tables, ignore_index=True)
-    _outer_labels(axes, columns, options)
+    _outer_labels(axes, columns, xlabel, ACCURACY if curves.quantity == "test_accuracy" else CONDITION)
     handles = [line_handle(look) for look in looks.values()] + stop_handles(table)
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 7 if columns > 1 else 4))
-    scale_note(figure, [cell for role in {_role(p, options): None for p in panels} for cell in data[role]])
+    scale_note(figure, [cell for role in dict.fromkeys(panel.role for panel in panels) for cell in data[role]])
     return figure, table
-
-
-def _role(panel: Options, options: Options) -> str:
-    return panel.get("role", options.get("role", ""))
 
 
 def _grid(n_panels: int, columns: int, height: float) -> tuple[Figure, list[Axes]]:
     rows = -(-n_panels // columns)
-    figure = Figure(figsize=(COLUMN if columns == 1 else PAGE, height * rows + 0.35))
+    figure = new_figure(COLUMN if columns == 1 else PAGE, height * rows + 0.35)
     axes = figure.subplots(rows, columns, sharex=False, sharey=True, squeeze=False).ravel().tolist()
     for spare in axes[n_panels:]:
         spare.remove()
     return figure, axes[:n_panels]
 
 
-def _family(ax: Axes, data: Data, panel: Options, options: Options, looks: Mapping[float, Look]) -> pd.DataFrame:
-    cells, by, quantity = data[_role(panel, options)], options["by"], options.get("quantity", "test_accuracy")
+def _family(ax: Axes, cells: Cells, panel: Panel, curves: Family, looks: Mapping[float, Look]) -> pd.DataFrame:
     tables = []
-    for value in values_of(cells, by, **panel["where"]):
-        runs, rate = chosen(pick(cells, **panel["where"], **{by: value}), panel["where"], options)
-        table = draw_runs(ax, runs, looks[value], quantity, _per(panel, runs))
-        tables.append(table.assign(panel=panel["title"], **{"activity_lr": rate, by: value}))
-    ax.set_title(panel["title"])
-    if quantity == "test_accuracy":
-        accuracy_axis(ax)
-    else:
-        condition_axis(ax)
+    for value in values_of(cells, curves.by, **panel.where):
+        runs = pick(cells, **panel.where, **{curves.by: value})
+        runs, rate = curves.rates.chosen(runs, panel.where.get("act_fn"))
+        table = draw_runs(ax, runs, looks[value], curves.quantity, _per(panel.epochs, runs))
+        tables.append(table.assign(panel=panel.title, **{"activity_lr": rate, curves.by: value}))
+    ax.set_title(panel.title)
+    (accuracy_axis if curves.quantity == "test_accuracy" else condition_axis)(ax)
     return pd.concat(tables, ignore_index=True)
 
 
-def _per(panel: Options, runs: xr.Dataset) -> float:
-    """Iterations that the horizontal axis counts as one."""
-    return batches_per_epoch(runs) if panel.get("epochs") else 1
-
-
-def sweep_by_depth(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
-    """`families` with one row of panels for each of `options.act_fns`, one column a depth."""
-    cells = data[options["role"]]
-    depths = values_of(cells, "n_hidden")
-    panels = [
-        {"title": f"{act_fn}, {symbol('n_hidden', depth)}", "where": {"act_fn": act_fn, "n_hidden": depth}}
-        for act_fn in options["act_fns"]
-        for depth in depths
-    ]
-    return families(data, {**options, "panels": panels, "columns": len(depths), "height": 1.45})
-
-
-def chosen(runs: xr.Dataset, where: Options, options: Options) -> tuple[xr.Dataset, float | None]:
-    """The runs at the rates that `options` chooses, and the activity learning rate where there was a choice."""
-    if "weight_lr" in runs.dims and "weight_lr" in options:
-        runs = pick([runs], weight_lr=options["weight_lr"])
-    if "activity_lr" not in runs.dims:
-        return runs, None
-    wanted = options["activity_lr"]
-    rate = best_rate(runs) if wanted == "data" else wanted[where["act_fn"]]
-    return pick([runs], activity_lr=rate), rate
-
-
-def _outer_labels(axes: Sequence[Axes], columns: int, options: Options) -> None:
-    ylabel = ACCURACY if options.get("quantity", "test_accuracy") == "test_accuracy" else CONDITION
+def _outer_labels(axes: Sequence[Axes], columns: int, xlabel: str, ylabel: str) -> None:
     for i, ax in enumerate(axes):
         if i % columns == 0:
             ax.set_ylabel(ylabel)
         if i + columns >= len(axes):
-            ax.set_xlabel(options.get("xlabel", ITERATIONS))
+            ax.set_xlabel(xlabel)
 
 
 # --- predictive coding beside μPC and backpropagation -------------------------------------------------------------
@@ -138,60 +178,73 @@ LOOKS = {
 }
 
 
-def mupc_vs_pc(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
+def mupc_vs_pc(
+    mupc: Cells, pc: Cells, bp: Cells, *, act_fns: tuple[str, str, str], activity_lr: ActivityRates | None = None
+) -> tuple[Figure, pd.DataFrame]:
     """Test accuracy of μPC (solid) and PC (dashed) at every depth, and of BP at the greatest (black), by activation.
 
-    The first activation function of `options.act_fns` has the large panel.
+    The first of the activation functions has the large panel.
     """
-    large, *small = options["act_fns"]
-    figure = Figure(figsize=(PAGE, 3.6))
+    large, *small = act_fns
+    rules = {_PC.label: pc, "μPC": mupc, _BP.label: bp}
+    figure = new_figure(PAGE, 3.6)
     axes = figure.subplot_mosaic([[large, large, small[0]], [large, large, small[1]]], sharex=True)
-    depths = sorted({depth for role in ("mupc", "pc") for depth in values_of(data[role], "n_hidden")})
-    colors = family(depths)
-    tables = [_rules_panel(axes[act_fn], data, act_fn, colors, options) for act_fn in options["act_fns"]]
+    colors = family(sorted({depth for cells in (mupc, pc) for depth in values_of(cells, "n_hidden")}))
+    tables = [_rules_panel(axes[act_fn], rules, act_fn, colors, Rates(activity_lr)) for act_fn in act_fns]
     table = pd.concat(tables, ignore_index=True)
     axes[large].set(xlabel=ITERATIONS, ylabel=ACCURACY)
     axes[small[1]].set(xlabel=ITERATIONS)
-    figure.legend(handles=_rules_legend(data, colors, table), loc="outside upper center", ncols=6)
-    scale_note(figure, [cell for cells in data.values() for cell in cells])
+    figure.legend(handles=_rules_legend(bp, colors, table), loc="outside upper center", ncols=6)
+    scale_note(figure, [*mupc, *pc, *bp])
     return figure, table
 
 
-def _rules_panel(ax: Axes, data: Data, act_fn: str, colors: Mapping[int, Any], options: Options) -> pd.DataFrame:
+def _rules_panel(
+    ax: Axes, rules: Mapping[str, Cells], act_fn: str, colors: Mapping[int, Any], rates: Rates
+) -> pd.DataFrame:
     tables = []
-    for rule, role in ((_PC.label, "pc"), ("μPC", "mupc"), (_BP.label, "bp")):
-        for depth in values_of(data[role], "n_hidden", act_fn=act_fn):
-            runs, _ = chosen(pick(data[role], act_fn=act_fn, n_hidden=depth), {"act_fn": act_fn}, options)
-            look = LOOKS[rule] if role == "bp" else replace(LOOKS[rule], color=colors[depth])
+    for rule, cells in rules.items():
+        for depth in values_of(cells, "n_hidden", act_fn=act_fn):
+            runs, _ = rates.chosen(pick(cells, act_fn=act_fn, n_hidden=depth), act_fn)
+            look = LOOKS[rule] if rule == _BP.label else replace(LOOKS[rule], color=colors[depth])
             tables.append(draw_runs(ax, runs, look).assign(rule=rule, act_fn=act_fn, n_hidden=depth))
     ax.set_title(act_fn)
     accuracy_axis(ax)
     return pd.concat(tables)
 
 
-def _rules_legend(data: Data, colors: Mapping[int, Any], table: pd.DataFrame) -> list[Line2D]:
-    deepest = values_of(data["bp"], "n_hidden")
+def _rules_legend(bp: Cells, colors: Mapping[int, Any], table: pd.DataFrame) -> list[Line2D]:
+    deepest = ", ".join(symbol("n_hidden", depth) for depth in values_of(bp, "n_hidden"))
     rules = [replace(LOOKS[rule], color="0.4") for rule in ("μPC", _PC.label)]
-    bp = replace(LOOKS[_BP.label], label=f"{_BP.label}, " + ", ".join(symbol("n_hidden", depth) for depth in deepest))
+    black = replace(LOOKS[_BP.label], label=f"{_BP.label}, {deepest}")
     depths = [Look(color, symbol("n_hidden", depth), marker="") for depth, color in colors.items()]
-    return [*map(line_handle, [*depths, *rules, bp]), *stop_handles(table)]
+    return [*map(line_handle, [*depths, *rules, black]), *stop_handles(table)]
 
 
-def rules_at_depth(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
+@dataclass(frozen=True)
+class RulesPanel:
+    """One panel: settings that its runs share, the role of every rule, epochs as its axis."""
+
+    title: str
+    where: Where
+    roles: Mapping[str, Role]
+    epochs: bool = False
+
+
+def rules_at_depth(data: Data, *, panels: list[RulesPanel]) -> tuple[Figure, pd.DataFrame]:
     """BP, PC and μPC on one deep network, one panel a data set, against iterations or, with `epochs`, epochs."""
-    panels = options["panels"]
     figure, axes = _grid(len(panels), len(panels), 2.3)
     tables = []
     for ax, panel in zip(axes, panels, strict=True):
-        for rule, role in panel["roles"].items():
-            runs, _ = chosen(pick(data[role], **panel["where"]), panel["where"], options)
-            drawn = draw_runs(ax, runs, LOOKS[rule], per=_per(panel, runs))
-            tables.append(drawn.assign(rule=rule, panel=panel["title"]))
-        ax.set(title=panel["title"], xlabel="epoch" if panel.get("epochs") else ITERATIONS)
+        for rule, role in panel.roles.items():
+            runs, _ = Rates().chosen(pick(data[role], **panel.where), None)
+            drawn = draw_runs(ax, runs, LOOKS[rule], per=_per(panel.epochs, runs))
+            tables.append(drawn.assign(rule=rule, panel=panel.title))
+        ax.set(title=panel.title, xlabel="epoch" if panel.epochs else ITERATIONS)
         accuracy_axis(ax)
     axes[0].set_ylabel(ACCURACY)
     table = pd.concat(tables, ignore_index=True)
-    handles = [line_handle(LOOKS[rule]) for rule in panels[0]["roles"]] + stop_handles(table)
+    handles = [line_handle(LOOKS[rule]) for rule in panels[0].roles] + stop_handles(table)
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     scale_note(figure, [cell for cells in data.values() for cell in cells])
     return figure, table
@@ -200,119 +253,127 @@ def rules_at_depth(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
 # --- claims -------------------------------------------------------------------------------------------------------
 
 
-def runs_of(data: Data, claim: Claim, role: str, **where: Any) -> xr.Dataset:
-    """The runs of a role that are as `where` and the claim's `act_fn` and `width` say, at the claim's rates.
+@dataclass(frozen=True, kw_only=True)
+class Runs(Rates):
+    """The runs that a claim is about: their settings and rates, and the training below which they decide nothing."""
 
-    Raises `NotTestable` where they are not on the grid, or were planned for fewer than `options.iterations` steps.
-    """
-    options = claim.options
-    wanted = {name: options[name] for name in ("act_fn", "width", "dataset") if name in options} | where
-    runs, _ = chosen(pick(data[role], **wanted), wanted, options)
-    if int(runs.test_step.max()) < options["iterations"]:
-        raise NotTestable(f"needs {options['iterations']} training iterations, this scale has fewer")
-    return runs
+    iterations: int
+    where: Where = field(default_factory=dict)
 
+    def among(self, cells: Cells, **where: Any) -> xr.Dataset:
+        """Those among some cells that are as `where` says, too.
 
-def accuracy_after(data: Data, claim: Claim, **where: Any) -> xr.DataArray:
-    """Test accuracy in % after the claim's `iterations`, [seed]; NaN where a run stopped before."""
-    runs = runs_of(data, claim, claim.options["role"], **where)
-    if claim.options["iterations"] not in runs.test_step.values:
-        raise NotTestable(f"needs a test after {claim.options['iterations']} iterations, not on this scale's grid")
-    return runs.test_accuracy.sel(test_step=claim.options["iterations"], drop=True)
+        Raises `NotTestable` where they are not on the grid, or were planned for fewer than `iterations` steps.
+        """
+        wanted = {**self.where, **where}
+        runs, _ = self.chosen(pick(cells, **wanted), wanted.get("act_fn"))
+        if int(runs.test_step.max()) < self.iterations:
+            raise NotTestable(f"needs {self.iterations} training iterations, this scale has fewer")
+        return runs
 
+    def accuracy(self, cells: Cells, **where: Any) -> xr.DataArray:
+        """Test accuracy in % after `iterations`, [seed]; NaN where a run stopped before."""
+        runs = self.among(cells, **where)
+        if self.iterations not in runs.test_step.values:
+            raise NotTestable(f"needs a test after {self.iterations} iterations, not on this scale's grid")
+        return runs.test_accuracy.sel(test_step=self.iterations, drop=True)
 
-def _by_depth(data: Data, claim: Claim) -> dict[int, float]:
-    """Mean accuracy over seeds at every depth of the claim; NaN where a run stopped before."""
-    depths = claim.options["n_hidden"]
-    return {depth: float(accuracy_after(data, claim, n_hidden=depth).mean("seed", skipna=False)) for depth in depths}
-
-
-def accurate_at_every_depth(data: Data, claim: Claim) -> Measured:
-    """Mean test accuracy at the depths `options.n_hidden`, each at least `published`."""
-    found = _by_depth(data, claim)
-    return Measured(found, all(value >= claim.published for value in found.values()))
+    def by_depth(self, cells: Cells, n_hidden: Sequence[int]) -> dict[int, float]:
+        """Mean accuracy over seeds at every depth; NaN where a run stopped before."""
+        return {depth: float(self.accuracy(cells, n_hidden=depth).mean("seed", skipna=False)) for depth in n_hidden}
 
 
-def spread_over_depth(data: Data, claim: Claim) -> Measured:
-    """Greatest less smallest mean test accuracy among the depths `options.n_hidden`, against `published` points."""
-    spread = float(np.ptp([*_by_depth(data, claim).values()]))
-    return Measured(spread, spread < claim.published)
+def accurate_at_every_depth(data: Data, *, role: Role, runs: Runs, n_hidden: list[int], published: float) -> Measured:
+    """Mean test accuracy at the depths `n_hidden`, each at least `published`."""
+    found = runs.by_depth(data[role], n_hidden)
+    return Measured(found, all(value >= published for value in found.values()))
 
 
-def reference_accuracy(data: Data, claim: Claim) -> Measured:
-    """Test accuracy after `options.iterations`, mean over those of `options.seed` that ran, against `published`."""
-    accuracy = accuracy_after(data, claim)
-    seeds = [seed for seed in claim.options["seed"] if seed in accuracy.seed.values]
-    if not seeds:
-        raise NotTestable(f"needs seed = {claim.options['seed']}, not on this scale's grid")
-    found = float(accuracy.sel(seed=seeds).mean("seed", skipna=False))
-    return Measured(found, abs(found - claim.published) <= claim.tolerance)
+def spread_over_depth(data: Data, *, role: Role, runs: Runs, n_hidden: list[int], published: float) -> Measured:
+    """Greatest less smallest mean test accuracy among the depths `n_hidden`, against `published` points."""
+    spread = float(np.ptp([*runs.by_depth(data[role], n_hidden).values()]))
+    return Measured(spread, spread < published)
 
 
-def wider_is_better(data: Data, claim: Claim) -> Measured:
+def reference_accuracy(
+    data: Data, *, role: Role, runs: Runs, seed: list[int], published: float, tolerance: float
+) -> Measured:
+    """Test accuracy after the runs' `iterations`, mean over those of the seeds that ran, against `published`."""
+    accuracy = runs.accuracy(data[role])
+    ran = [one for one in seed if one in accuracy.seed.values]
+    if not ran:
+        raise NotTestable(f"needs seed = {seed}, not on this scale's grid")
+    found = float(accuracy.sel(seed=ran).mean("seed", skipna=False))
+    return Measured(found, abs(found - published) <= tolerance)
+
+
+def wider_is_better(
+    data: Data, *, role: Role, runs: Runs, quantity: Literal["accuracy", "loss"], batches: int = 1
+) -> Measured:
     """What each width reaches, mean over seeds: the last test accuracy rises, or the last training loss falls.
 
-    The training loss is the mean over the last `options.batches` batches.
+    The training loss is the mean over the last `batches` batches.
     """
-    widths = values_of(data[claim.options["role"]], "width", act_fn=claim.options["act_fn"])
+    widths = values_of(data[role], "width", **runs.where)
     if len(widths) < 2:
         raise NotTestable("needs networks of two widths or more")
-    reached = {n: _reached(runs_of(data, claim, claim.options["role"], width=n), claim) for n in widths}
-    steps = np.diff([*reached.values()])
-    return Measured(reached, bool((steps > 0).all() if claim.options["quantity"] == "accuracy" else (steps < 0).all()))
+    of_width = {n: runs.among(data[role], width=n) for n in widths}
+    if quantity == "accuracy":
+        reached = {n: float(r.test_accuracy.isel(test_step=-1).mean("seed", skipna=False)) for n, r in of_width.items()}
+        return Measured(reached, bool((np.diff([*reached.values()]) > 0).all()))
+    last = slice(-batches, None)
+    reached = {n: float(r.train_loss.isel(step=last).mean(skipna=False)) for n, r in of_width.items()}
+    return Measured(reached, bool((np.diff([*reached.values()]) < 0).all()))
 
 
-def _reached(runs: xr.Dataset, claim: Claim) -> float:
-    if claim.options["quantity"] == "accuracy":
-        return float(runs.test_accuracy.isel(test_step=-1).mean("seed", skipna=False))
-    return float(runs.train_loss.isel(step=slice(-claim.options["batches"], None)).mean(skipna=False))
-
-
-def mupc_above_pc(data: Data, claim: Claim) -> Measured:
+def mupc_above_pc(mupc: Cells, pc: Cells, *, runs: Runs) -> Measured:
     """Smallest lead of μPC over PC, in points of test accuracy at the end, over the depths that both have.
 
     A run that stopped counts with the accuracy that it measured last; one that diverged before its first test has
     none, and is listed instead.
     """
-    leads = {}
-    for depth in values_of(data["mupc"], "n_hidden", act_fn=claim.options["act_fn"]):
-        runs = [runs_of(data, claim, role, n_hidden=depth) for role in ("mupc", "pc")]
-        mupc, pc = (float(last_measured(r.test_accuracy, "test_step").mean("seed", skipna=False)) for r in runs)
-        leads[depth] = mupc - pc
+    depths = values_of(mupc, "n_hidden", **runs.where)
+    leads = {depth: _final(runs, mupc, depth) - _final(runs, pc, depth) for depth in depths}
     measured = {depth: lead for depth, lead in leads.items() if not np.isnan(lead)}
     if not measured:
         raise NotTestable("PC measured no test accuracy at any depth of this scale's grid")
     least = min(measured, key=lambda depth: measured[depth])
-    value = {"smallest lead in points": measured[least], "at H": least}
+    value: dict[str, Any] = {"smallest lead in points": measured[least], "at H": least}
     if silent := sorted(set(leads) - set(measured)):
         value["without a test accuracy of PC, which diverged, at H"] = silent
     return Measured(value, measured[least] > 0)
 
 
-def pc_at_chance(data: Data, claim: Claim) -> Measured:
-    """Last measured accuracy of PC at every depth of at least `options.from_depth`, within `tolerance` of chance.
+def _final(runs: Runs, cells: Cells, depth: int) -> float:
+    """The accuracy measured last, mean over seeds; NaN where a seed measured none."""
+    accuracy = runs.among(cells, n_hidden=depth).test_accuracy
+    return float(last_measured(accuracy, "test_step").mean("seed", skipna=False))
+
+
+def pc_at_chance(
+    data: Data, *, role: Role, runs: Runs, from_depth: int, published: float, tolerance: float
+) -> Measured:
+    """Last measured accuracy of PC at every depth of at least `from_depth`, within `tolerance` of chance.
 
     A run that diverged before its first test has no accuracy; it counts as one that does not learn.
     """
-    role, first = claim.options["role"], claim.options["from_depth"]
-    where = {name: claim.options[name] for name in ("act_fn", "dataset") if name in claim.options}
-    depths = [h for h in values_of(data[role], "n_hidden", **where) if h >= first]
+    depths = [h for h in values_of(data[role], "n_hidden", **runs.where) if h >= from_depth]
     if not depths:
-        raise NotTestable(f"needs n_hidden of at least {first}, not on this scale's grid")
+        raise NotTestable(f"needs n_hidden of at least {from_depth}, not on this scale's grid")
     found, at_chance = {}, []
     for depth in depths:
-        runs = runs_of(data, claim, role, n_hidden=depth)
-        last = last_measured(runs.test_accuracy, "test_step")
-        diverged = runs.stop_reason.astype(str) == "diverged"
-        at_chance.append(bool((diverged | (np.abs(last - claim.published) <= claim.tolerance)).all()))
+        deep = runs.among(data[role], n_hidden=depth)
+        last = last_measured(deep.test_accuracy, "test_step")
+        diverged = deep.stop_reason.astype(str) == "diverged"
+        at_chance.append(bool((diverged | (np.abs(last - published) <= tolerance)).all()))
         found[f"H = {depth}"] = {"last accuracies": last.values, "seeds that diverged": int(diverged.sum())}
     return Measured(found, all(at_chance))
 
 
-def mupc_near_bp(data: Data, claim: Claim) -> Measured:
-    """Mean accuracies at the end of the rules of `options.roles`, at most `published` points apart."""
+def mupc_near_bp(data: Data, *, roles: Mapping[str, Role], runs: Runs, n_hidden: int, published: float) -> Measured:
+    """Mean accuracies at the end of the rules of `roles`, at most `published` points apart."""
     means = {}
-    for rule, role in claim.options["roles"].items():
-        runs = runs_of(data, claim, role, n_hidden=claim.options["n_hidden"])
-        means[rule] = float(runs.test_accuracy.isel(test_step=-1).mean("seed", skipna=False))
-    return Measured(means, abs(float(np.ptp([*means.values()]))) <= claim.published)
+    for rule, role in roles.items():
+        accuracy = runs.among(data[role], n_hidden=n_hidden).test_accuracy
+        means[rule] = float(accuracy.isel(test_step=-1).mean("seed", skipna=False))
+    return Measured(means, abs(float(np.ptp([*means.values()]))) <= published)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from deepcredit.figures.base import Data
+from deepcredit.figures.base import Cells, Where
+from deepcredit.figures.cells import having, pick, values_of
+from deepcredit.figures.drawing import family, new_figure, text_size
+from deepcredit.figures.numbers import number
 from deepcredit.figures.style import PAGE
 from deepcredit.rules.rule import RULES
 from deepcredit.studies.mupc.figures.training_curves import (
@@ -22,21 +25,21 @@ from deepcredit.studies.mupc.figures.training_curves import (
     best_rate,
     condition_axis,
     draw_runs,
-    family,
-    has,
     line_handle,
-    number,
     over_seeds,
-    pick,
     scale_note,
     stop_handles,
     stopped,
     symbol,
-    values_of,
 )
 
-Options = Mapping[str, Any]
 Colors = Mapping[Any, Any]
+
+#: the source's choices of the activity learning rate: data set → activation function → depth → rate
+Published = Mapping[str, Mapping[str, Mapping[int, float]]]
+
+#: whose choice is drawn as the best: the rate with the highest mean final accuracy, or the source's
+Best = Literal["data", "published"]
 
 # --- sweeps of the activity learning rate -------------------------------------------------------------------------
 
@@ -56,40 +59,36 @@ class SweepRow:
         return f"{DATASET_NAMES[self.dataset]}\n{self.act_fn}"
 
 
-def rate_sweep(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
+def rate_sweep(sweep: Cells, *, best: Best, published: Published) -> tuple[Figure, pd.DataFrame]:
     """One row a data set and activation function: accuracy per activity learning rate at each depth; then, at the best
     rates, accuracy and condition number for all depths.
-
-    `options.best` is `data` (the rate with the highest mean final accuracy) or `published`, which takes the rates of
-    `options.published`, by data set, activation function and depth.
     """
-    rows = sweep_rows(data["sweep"], options)
+    rows = sweep_rows(sweep, best, published)
     depths = sorted({depth for row in rows for depth in row.runs})
     rates = sorted({rate for row in rows for rate in values_of(row.runs.values(), "activity_lr")})
-    figure = Figure(figsize=(PAGE, 1.12 * len(rows) + 1.0))
+    figure = new_figure(PAGE, 1.12 * len(rows) + 1.0)
     axes = figure.subplots(len(rows), len(depths) + 2, sharex="col", squeeze=False)
     colors = family(rates), family(depths)
     tables = [_sweep_row(row_axes, row, depths, *colors) for row_axes, row in zip(axes, rows, strict=True)]
     table = pd.concat(tables, ignore_index=True)
     _sweep_labels(axes, rows, depths)
     _sweep_legend(figure, *colors, stop_handles(table))
-    scale_note(figure, data["sweep"])
+    scale_note(figure, sweep)
     return figure, table
 
 
-def sweep_rows(cells: Sequence[xr.Dataset], options: Options) -> list[SweepRow]:
+def sweep_rows(cells: Cells, best: Best, published: Published) -> list[SweepRow]:
     """The rows that the cells fill, in the order of the published rates."""
-    rows = []
-    for dataset, by_act_fn in options["published"].items():
-        for act_fn, by_depth in by_act_fn.items():
-            if not has(cells, dataset=dataset, act_fn=act_fn):
-                continue
-            depths = values_of(cells, "n_hidden", dataset=dataset, act_fn=act_fn)
-            runs = {depth: pick(cells, dataset=dataset, act_fn=act_fn, n_hidden=depth) for depth in depths}
-            published = {int(depth): rate for depth, rate in by_depth.items() if int(depth) in runs}
-            rates = {h: best_rate(r) for h, r in runs.items()} if options["best"] == "data" else published
-            rows.append(SweepRow(dataset, act_fn, runs, rates, published))
-    return rows
+    rates = {(dataset, act_fn): of for dataset, by_act_fn in published.items() for act_fn, of in by_act_fn.items()}
+    return [_row(cells, *key, best, of) for key, of in rates.items() if having(cells, dataset=key[0], act_fn=key[1])]
+
+
+def _row(cells: Cells, dataset: str, act_fn: str, best: Best, published: Mapping[int, float]) -> SweepRow:
+    depths = values_of(cells, "n_hidden", dataset=dataset, act_fn=act_fn)
+    runs = {depth: pick(cells, dataset=dataset, act_fn=act_fn, n_hidden=depth) for depth in depths}
+    chosen = {depth: rate for depth, rate in published.items() if depth in runs}
+    rates = {depth: best_rate(run) for depth, run in runs.items()} if best == "data" else chosen
+    return SweepRow(dataset, act_fn, runs, rates, chosen)
 
 
 def _sweep_row(
@@ -122,7 +121,7 @@ def _name_rates(ax: Axes, row: SweepRow) -> None:
     best, source = (
         " ".join(number(rate).removeprefix("0") for rate in rates) for rates in (row.rates.values(), published)
     )
-    ax.set_title(f"$\\eta^*$ {best}\nsource:\n{source}", fontsize=5, loc="left", pad=2)
+    ax.set_title(f"$\\eta^*$ {best}\nsource:\n{source}", fontsize=text_size(0.625), loc="left", pad=2)
 
 
 def _sweep_labels(axes: np.ndarray, rows: Sequence[SweepRow], depths: Sequence[int]) -> None:
@@ -137,7 +136,7 @@ def _sweep_labels(axes: np.ndarray, rows: Sequence[SweepRow], depths: Sequence[i
         lowest = [ax for ax in column if ax.axison][-1]
         lowest.set_xlabel("iteration")
         lowest.tick_params(labelbottom=True)
-    axes[0, 0].figure.supylabel(ACCURACY, fontsize=8)
+    axes[0, 0].figure.supylabel(ACCURACY, fontsize="medium")
 
 
 def _sweep_legend(figure: Figure, rate_colors: Colors, depth_colors: Colors, stops: list[Line2D]) -> None:
@@ -152,18 +151,17 @@ def _sweep_legend(figure: Figure, rate_colors: Colors, depth_colors: Colors, sto
 # --- activity decay -----------------------------------------------------------------------------------------------
 
 
-def activity_decay(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
+def activity_decay(decay: Cells, none: Cells, *, where: Where) -> tuple[Figure, pd.DataFrame]:
     """Best test accuracy against activity decay, mean and standard deviation over seeds, one panel a learning rate.
 
-    Roles: `decay` has the runs with decay, `none` those without.
+    `decay` has the runs with decay, `none` those without.
     """
-    where = options["where"]
-    rates = values_of(data["none"], "activity_lr", **where)
-    figure = Figure(figsize=(PAGE, 2.1))
+    rates = values_of(none, "activity_lr", **where)
+    figure = new_figure(PAGE, 2.1)
     axes = figure.subplots(1, len(rates), sharey=True, squeeze=False)[0]
     tables = []
     for ax, rate in zip(axes, rates, strict=True):
-        runs = [pick(data[role], **where, activity_lr=rate) for role in ("decay", "none")]
+        runs = [pick(cells, **where, activity_lr=rate) for cells in (decay, none)]
         panel = xr.concat([best_accuracy(r) for r in runs], "activity_decay", data_vars="all")
         tables.append(_decay_panel(ax, panel).assign(activity_lr=rate))
         ax.set(title=symbol("activity_lr", rate), xlabel=r"activity decay $\alpha$")
@@ -171,10 +169,9 @@ def activity_decay(data: Data, options: Options) -> tuple[Figure, pd.DataFrame]:
     table = pd.concat(tables, ignore_index=True)
     axes[0].set_ylabel("best " + ACCURACY)
     if table.stopped.any():
-        figure.legend(
-            handles=[Line2D([], [], label="a seed stopped before its end", **HALTED)], loc="outside upper center"
-        )
-    scale_note(figure, data["decay"])
+        halted = Line2D([], [], label="a seed stopped before its end", **HALTED)
+        figure.legend(handles=[halted], loc="outside upper center")
+    scale_note(figure, decay)
     return figure, table
 
 

@@ -1,4 +1,4 @@
-"""What figures of training runs share: finding runs, statistics over seeds, curves on which stopped runs are marked.
+"""What figures of training runs share: statistics over seeds, and curves on which stopped runs are marked.
 
 A cell holds runs of one network shape along the member dimensions `seed`, `weight_lr`, `activity_lr` and
 `activity_decay`. A run that stopped (diverged, or did not learn) has NaN in all records after its stop; what it
@@ -6,12 +6,10 @@ measured until then is drawn, with a mark where it stopped, and nothing in the p
 """
 
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -20,22 +18,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from deepcredit.data.datasets import sizes_in
-from deepcredit.figures.base import NotTestable
-from deepcredit.figures.style import SEQUENCE
-
-#: where the settings that tell cells apart are in a cell's config
-KEYS = {
-    "act_fn": "model.act_fn",
-    "n_hidden": "model.n_hidden",
-    "width": "model.width",
-    "parameterisation": "model.parameterisation",
-    "max_t": "inference.max_t",
-    "dataset": "data.dataset",
-    "epochs": "data.epochs",
-}
-
-#: member dimensions beside `seed` that single runs do not have
-MEMBERS = ("act_fn", "weight_lr", "activity_lr", "activity_decay")
+from deepcredit.figures.base import Cells, NotTestable
+from deepcredit.figures.cells import values_of
+from deepcredit.figures.drawing import text_size
+from deepcredit.figures.numbers import number
+from deepcredit.figures.tables import told_apart
 
 DATASET_NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
@@ -52,60 +39,6 @@ STOPS = {
     "no learning": ("X", "stopped: below 15 %"),
     "diverged": ("v", "stopped: diverged"),
 }
-
-
-# --- finding runs -------------------------------------------------------------------------------------------------
-
-
-def _values(cell: xr.Dataset, name: str) -> list[Any]:
-    """All values of a member dimension or coordinate, or the one of a setting of `KEYS`, in a cell."""
-    if name in cell.coords:
-        return np.atleast_1d(cell[name].values).tolist()
-    if name not in KEYS:
-        return []
-    node = json.loads(cell.attrs["settings"])
-    for part in KEYS[name].split("."):
-        node = node[part]
-    return [node]
-
-
-def values_of(cells: Iterable[xr.Dataset], name: str, **where: Any) -> list[Any]:
-    """The values of a setting or member dimension among the cells that have `where`; numbers ascend."""
-    found: dict[Any, None] = {}
-    for cell in cells:
-        if _offers(cell, where):
-            found |= dict.fromkeys(_values(cell, name))
-    return list(found) if any(isinstance(value, str) for value in found) else sorted(found)
-
-
-def has(cells: Iterable[xr.Dataset], **wanted: Any) -> bool:
-    """Whether a cell has these settings."""
-    return any(_offers(cell, wanted) for cell in cells)
-
-
-def pick(cells: Iterable[xr.Dataset], **wanted: Any) -> xr.Dataset:
-    """The runs that are as `wanted` says, of the first cell that has them; member dimensions of length 1 are dropped.
-
-    `seed` stays a dimension. Raises `NotTestable` naming the settings where no run is like that.
-    """
-    cell = next((cell for cell in cells if _offers(cell, wanted)), None)
-    if cell is None:
-        raise NotTestable(f"needs {', '.join(f'{k} = {v}' for k, v in wanted.items())}, not on this scale's grid")
-    along = {name: _position(cell, name, value) for name, value in wanted.items() if name in cell.dims}
-    runs = cell.isel(along)
-    return runs.squeeze([d for d in MEMBERS if runs.sizes.get(d) == 1])
-
-
-def _offers(cell: xr.Dataset, wanted: Mapping[str, Any]) -> bool:
-    return all(_position(cell, name, value) is not None for name, value in wanted.items())
-
-
-def _position(cell: xr.Dataset, name: str, value: Any) -> int | None:
-    """Where `value` is among the values of a setting; rates may differ by rounding."""
-    for position, found in enumerate(_values(cell, name)):
-        if found == value or (isinstance(found, float) and math.isclose(found, value, rel_tol=1e-6)):
-            return position
-    return None
 
 
 def batches_per_epoch(runs: xr.Dataset) -> int:
@@ -164,17 +97,6 @@ class Look:
     zorder: float = 2.0
 
 
-def family(values: Sequence[Any]) -> dict[Any, Any]:
-    """One colour a value, dark to light in their order."""
-    shades = matplotlib.colormaps[SEQUENCE](np.linspace(0.0, 0.88, max(len(values), 1)))
-    return dict(zip(values, map(tuple, shades), strict=False))
-
-
-def number(value: float) -> str:
-    """A learning rate or a size as it is written in legends."""
-    return f"{value:g}"
-
-
 def symbol(name: str, value: float) -> str:
     """Legend text of one value of a setting, e.g. `$H=8$`."""
     return f"${SYMBOLS[name]}={number(value)}$"
@@ -224,11 +146,7 @@ def _mark_stop(ax: Axes, run: xr.Dataset, look: Look, quantity: str, per: float)
 
 def _statistics(values: xr.DataArray, mean: xr.DataArray, deviation: xr.DataArray, along: str) -> pd.DataFrame:
     parts = {"seed": values, "mean": mean, "standard deviation": deviation}
-    tables = [
-        part.rename("value").to_dataframe().reset_index().dropna(subset="value").assign(statistic=name)
-        for name, part in parts.items()
-    ]
-    table = pd.concat(tables, ignore_index=True).rename(columns={along: "iteration"})
+    table = told_apart(parts, "statistic").dropna(subset="value").rename(columns={along: "iteration"})
     return table.reindex(columns=["statistic", "seed", "iteration", "value"])
 
 
@@ -249,7 +167,7 @@ def line_handle(look: Look) -> Line2D:
     )
 
 
-def scale_text(cells: Sequence[xr.Dataset]) -> str:
+def scale_text(cells: Cells) -> str:
     """What a scale made of the published grid: widths, seeds, iterations, and T where it is not the depth."""
     widths, steps = values_of(cells, "width"), sorted({int(cell.sizes["step"]) for cell in cells})
     seeds = max(cell.sizes["seed"] for cell in cells)
@@ -258,9 +176,9 @@ def scale_text(cells: Sequence[xr.Dataset]) -> str:
     return "   ".join([*parts, *([f"T = {_range(sorted(fixed))}"] if fixed else [])])
 
 
-def scale_note(figure: Figure, cells: Sequence[xr.Dataset]) -> None:
+def scale_note(figure: Figure, cells: Cells) -> None:
     """Write `scale_text` below a figure."""
-    figure.supxlabel(scale_text(cells), fontsize=6, color="0.4", x=0.99, ha="right")
+    figure.supxlabel(scale_text(cells), fontsize=text_size(0.75), color="0.4", x=0.99, ha="right")
 
 
 def _range(values: Sequence[int]) -> str:

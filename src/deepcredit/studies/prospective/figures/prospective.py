@@ -1,6 +1,7 @@
 """Figures of Song et al. 2024: target alignment of one learning step, and interference between two outputs."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deepcredit.config.figure import Claim
-from deepcredit.figures.base import Data, Measured, NotTestable, combine, require
+from deepcredit.figures.base import EVERYTHING, Cells, Data, Measured, NotTestable, Role, Where
+from deepcredit.figures.cells import at, combine, only
+from deepcredit.figures.drawing import new_figure
+from deepcredit.figures.numbers import number
 from deepcredit.figures.style import COLUMN, PAGE, SEQUENCE
+from deepcredit.figures.tables import told_apart
 from deepcredit.rules.rule import RULES, labels
 
 #: where curves coincide, the thin dark one shows on top of the broad one; for any other rule, the last
@@ -29,12 +33,9 @@ def line(rule: str) -> dict[str, Any]:
     return {"color": look.color, "label": look.label} | EMPHASIS.get(rule, EMPHASIS[""])
 
 
-def alignment(data: Data, role: str, select: Mapping[str, Any] | None = None) -> xr.DataArray:
-    """Target alignment of one role over depth, rule, seed and whatever `select` leaves; length-1 axes are dropped."""
-    everything = combine(data[role])
-    wanted = dict(select or {})
-    require(everything, **{name: np.atleast_1d(values).tolist() for name, values in wanted.items()})
-    chosen = everything.target_alignment.sel(wanted)
+def alignment(cells: Cells, **where: Any) -> xr.DataArray:
+    """Target alignment over depth, rule, seed and whatever `where` leaves; length-1 axes are dropped."""
+    chosen = at(combine(cells), **where).target_alignment
     settled = [name for name in ("act_fn", "weight_lr") if name in chosen.dims and chosen.sizes[name] == 1]
     return chosen.squeeze(settled, drop=True)
 
@@ -42,31 +43,35 @@ def alignment(data: Data, role: str, select: Mapping[str, Any] | None = None) ->
 # --- alignment against depth --------------------------------------------------------------------------------------
 
 
-def alignment_vs_depth(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
-    """Mean, standard error and every seed, one curve a rule, one panel for each of `options.panels`.
+@dataclass(frozen=True)
+class Panel:
+    """The roles whose rules a panel shows, and the members of them."""
 
-    A panel has a `title`, the `roles` whose rules it shows, and may `select` members by coordinate.
-    """
-    panels = options["panels"]
-    figure = Figure(figsize=(COLUMN, 2.5) if len(panels) == 1 else (PAGE, 2.3))
+    title: str
+    roles: list[Role]
+    where: Where = field(default_factory=dict)
+
+
+def alignment_vs_depth(
+    data: Data, *, panels: list[Panel], ylim: tuple[float, float], legend: str
+) -> tuple[Figure, pd.DataFrame]:
+    """Mean, standard error and every seed, one curve a rule; `legend` is the place of the first panel's legend."""
+    figure = new_figure(COLUMN, 2.5) if len(panels) == 1 else new_figure(PAGE, 2.3)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    rows = [_alignment_panel(ax, data, panel, options) for ax, panel in zip(axes, panels, strict=True)]
+    rows = [_alignment_panel(ax, data, panel, ylim) for ax, panel in zip(axes, panels, strict=True)]
     axes[0].set_ylabel("target alignment")
-    axes[0].legend(loc=options["legend"])
+    axes[0].legend(loc=legend)
     table = pd.concat(rows, ignore_index=True)
     return figure, table.drop(columns="panel") if len(panels) == 1 else table
 
 
-def _alignment_panel(ax: Axes, data: Data, panel: Mapping[str, Any], options: Mapping[str, Any]) -> pd.DataFrame:
-    curves = [
-        alignment(data, role, panel.get("select")).sel(rule=rule)
-        for role in panel["roles"]
-        for rule in combine(data[role]).rule.values
-    ]
-    ax.set(title=panel["title"], xlabel="layers", ylim=options["ylim"], xticks=[1, 5, 10, 15])
+def _alignment_panel(ax: Axes, data: Data, panel: Panel, ylim: tuple[float, float]) -> pd.DataFrame:
+    found = [alignment(data[role], **panel.where) for role in panel.roles]
+    curves = [values.sel(rule=rule) for values in found for rule in values.rule.values]
+    ax.set(title=panel.title, xlabel="layers", ylim=ylim, xticks=[1, 5, 10, 15])
     for curve in curves:
         _curve(ax, curve)
-    return pd.concat([_rows(curve, panel["title"]) for curve in curves])
+    return pd.concat([_rows(curve, panel.title) for curve in curves])
 
 
 def _curve(ax: Axes, curve: xr.DataArray) -> None:
@@ -80,7 +85,7 @@ def _curve(ax: Axes, curve: xr.DataArray) -> None:
     below = curve.where(curve < floor, drop=True).stack(member=("num_layers", "seed")).dropna("member")
     for depth, value in zip(below.num_layers.values, below.values, strict=True):
         ax.annotate(
-            f"one seed at {value:.0f}".replace("-", "−"),
+            f"one seed at {number(value, '.0f')}",
             (depth, floor),
             xytext=(depth + 0.8, floor + 0.06 * (ax.get_ylim()[1] - floor)),
             color=color,
@@ -100,24 +105,23 @@ def _rows(curve: xr.DataArray, panel: str) -> pd.DataFrame:
     """Every value drawn for one curve: the seeds, the mean, the standard error."""
     mean, error = mean_and_error(curve)
     parts = {"seed": curve, "mean": mean, "standard error": error}
-    tables = [_table(values).assign(statistic=name) for name, values in parts.items()]
-    table = pd.concat(tables).assign(panel=panel, rule=RULES[str(curve.rule.item())].label)
+    table = told_apart(parts, "statistic", "target_alignment")
+    table = table.assign(panel=panel, rule=RULES[str(curve.rule.item())].label)
     table["seed"] = table["seed"].astype("Int64")
     return table[["panel", "rule", "num_layers", "statistic", "seed", "target_alignment"]]
 
 
-def _table(values: xr.DataArray) -> pd.DataFrame:
-    return values.drop_vars("rule").rename("target_alignment").to_dataframe().reset_index()
+def alignment_scatter(scatter: Cells, *, shift: float) -> tuple[Figure, pd.DataFrame]:
+    """Every seed at every depth, as alignment and as angle in degrees; lines join the means.
 
-
-def alignment_scatter(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
-    """Every seed at every depth, as alignment and as angle in degrees; lines join the means."""
-    values = alignment(data, "scatter")
+    The rules are `shift` layers to the left and right of their depth.
+    """
+    values = alignment(scatter)
     angle = xr.apply_ufunc(np.degrees, xr.apply_ufunc(np.arccos, values))
-    figure = Figure(figsize=(PAGE, 2.6))
+    figure = new_figure(PAGE, 2.6)
     left, right = figure.subplots(1, 2)
-    _scatter(left, values, options["shift"])
-    _scatter(right, angle, options["shift"])
+    _scatter(left, values, shift)
+    _scatter(right, angle, shift)
     left.set(ylabel="target alignment")
     right.set(ylabel="angle to the target (degrees)", yticks=range(0, 106, 15))
     left.legend(loc="lower left")
@@ -142,13 +146,13 @@ def _scatter(ax: Axes, values: xr.DataArray, shift: float) -> None:
 # --- interference -------------------------------------------------------------------------------------------------
 
 
-def interference(data: Data, options: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
-    """The two outputs before every learning step, coloured by step, over the level curves of the loss."""
-    (ds,) = data["interference"]
-    figure = Figure(figsize=(PAGE, 2.7))
+def interference(interference: Cells, *, levels: list[float]) -> tuple[Figure, pd.DataFrame]:
+    """The two outputs before every learning step, coloured by step, over curves of the loss at `levels`."""
+    ds = only(interference)
+    figure = new_figure(PAGE, 2.7)
     axes = figure.subplots(1, ds.sizes["rule"], sharex=True, sharey=True)
     for ax, rule in zip(axes, ds.rule.values, strict=True):
-        points = _trajectory(ax, ds, str(rule), options["levels"])
+        points = _trajectory(ax, ds, str(rule), levels)
     axes[0].set_ylabel("output 2")
     figure.colorbar(points, ax=list(axes), label="learning step", pad=0.02)
     axes[0].legend(loc="lower left")
@@ -170,13 +174,9 @@ def _trajectory(ax: Axes, ds: xr.Dataset, rule: str, levels: list[float]) -> Any
 # --- claims -------------------------------------------------------------------------------------------------------
 
 
-def _chosen(data: Data, claim: Claim) -> xr.DataArray:
-    return alignment(data, claim.options["role"], claim.options.get("select"))
-
-
-def pc_above_bp(data: Data, claim: Claim) -> Measured:
+def pc_above_bp(data: Data, *, role: Role, where: Where = EVERYTHING) -> Measured:
     """Smallest difference of the means, PC − BP, over depths of at least 2."""
-    mean = _chosen(data, claim).mean("seed")
+    mean = alignment(data[role], **where).mean("seed")
     deep = mean.sel(num_layers=mean.num_layers >= 2)
     gap = deep.sel(rule="pc") - deep.sel(rule="bp")
     smallest = gap.isel(num_layers=int(gap.argmin("num_layers")))
@@ -184,49 +184,55 @@ def pc_above_bp(data: Data, claim: Claim) -> Measured:
     return Measured(value, bool((gap > 0).all()))
 
 
-def bp_falls_pc_stays(data: Data, claim: Claim) -> Measured:
+def bp_falls_pc_stays(data: Data, *, role: Role, num_layers: int, published: Mapping[str, float]) -> Measured:
     """Means at one depth: BP below its published bound, PC above its own."""
-    depth = claim.options["num_layers"]
-    require(combine(data[claim.options["role"]]), num_layers=[depth])
-    mean = _chosen(data, claim).mean("seed").sel(num_layers=depth)
+    mean = alignment(data[role], num_layers=num_layers).mean("seed")
     bp, pc = labels(["bp", "pc"])
     found = {bp: mean.sel(rule="bp").item(), pc: mean.sel(rule="pc").item()}
-    return Measured(found, found[bp] < claim.published[bp] and found[pc] > claim.published[pc])
+    return Measured(found, found[bp] < published[bp] and found[pc] > published[pc])
 
 
-def published_means(data: Data, claim: Claim) -> Measured:
-    """Means of one rule at the depths of `options.num_layers`, each within `tolerance` of `published`."""
-    depths = claim.options["num_layers"]
-    require(combine(data[claim.options["role"]]), num_layers=depths)
-    mean = _chosen(data, claim).mean("seed").sel(rule=claim.options["rule"], num_layers=depths)
-    deviation = np.abs(mean.values - np.array(claim.published))
-    return Measured(mean.values, bool((deviation <= claim.tolerance).all()))
+def published_means(
+    data: Data,
+    *,
+    role: Role,
+    rule: str,
+    num_layers: list[int],
+    published: list[float],
+    tolerance: float,
+    where: Where = EVERYTHING,
+) -> Measured:
+    """Means of one rule at the depths `num_layers`, each within `tolerance` of `published`."""
+    mean = alignment(data[role], num_layers=num_layers, **where).mean("seed").sel(rule=rule)
+    deviation = np.abs(mean.values - np.array(published))
+    return Measured(mean.values, bool((deviation <= tolerance).all()))
 
 
-def means_at_least(data: Data, claim: Claim) -> Measured:
+def means_at_least(
+    data: Data, *, role: Role, published: float, tolerance: float = 0.0, where: Where = EVERYTHING
+) -> Measured:
     """The smallest mean over seeds among all rules and depths, against `published` less its `tolerance`."""
-    lowest = _lowest(_chosen(data, claim).mean("seed"))
-    tolerance = claim.tolerance or 0
-    return Measured(lowest, lowest["smallest"] >= claim.published - tolerance)
+    lowest = _lowest(alignment(data[role], **where).mean("seed"))
+    return Measured(lowest, lowest["smallest"] >= published - tolerance)
 
 
-def members_at_least(data: Data, claim: Claim) -> Measured:
+def members_at_least(data: Data, *, role: Role, published: float, where: Where = EVERYTHING) -> Measured:
     """The smallest alignment among all members of all rules and depths, against `published`."""
-    lowest = _lowest(_chosen(data, claim))
-    return Measured(lowest, lowest["smallest"] >= claim.published)
+    lowest = _lowest(alignment(data[role], **where))
+    return Measured(lowest, lowest["smallest"] >= published)
 
 
 def _lowest(values: xr.DataArray) -> dict[str, Any]:
     """The smallest value and its coordinates."""
     flat = values.stack(member=values.dims)
     worst = flat.isel(member=int(np.argmin(flat.values)))
-    at = {f"at {name}": worst[name].item() for name in values.dims}
-    return {"smallest": worst.item()} | at | {"at rule": RULES[at["at rule"]].label}
+    place = {f"at {name}": worst[name].item() for name in values.dims}
+    return {"smallest": worst.item()} | place | {"at rule": RULES[place["at rule"]].label}
 
 
-def tp_exact_where_conditioned(data: Data, claim: Claim) -> Measured:
+def tp_exact_where_conditioned(data: Data, *, role: Role, published: float, tolerance: float = 0.0) -> Measured:
     """Smallest alignment among members whose pseudo-inverses pass errors small enough: overshoot below 1."""
-    ds = combine(data[claim.options["role"]]).squeeze(["act_fn", "weight_lr"], drop=True).sel(rule="tp")
+    ds = combine(data[role]).squeeze(["act_fn", "weight_lr"], drop=True).sel(rule="tp")
     deep = ds.sel(num_layers=ds.num_layers >= 2)
     conditioned = deep.target_alignment.where(deep.overshoot < 1)
     if conditioned.notnull().sum() == 0:
@@ -237,16 +243,15 @@ def tp_exact_where_conditioned(data: Data, claim: Claim) -> Measured:
         "well conditioned": int(conditioned.notnull().sum()),
         "of members": deep.target_alignment.size,
     }
-    return Measured(value, smallest >= claim.published - (claim.tolerance or 0))
+    return Measured(value, smallest >= published - tolerance)
 
 
-def second_output_dips(data: Data, claim: Claim) -> Measured:
+def second_output_dips(interference: Cells, *, published: Mapping[str, float], tolerance: float) -> Measured:
     """Lowest value of the output that was right already, per rule."""
-    (ds,) = data["interference"]
+    ds = only(interference)
     second = ds.prediction.sel(output=2)
     if (second.argmin("step") == ds.sizes["step"] - 1).any():
         raise NotTestable("needs more learning steps: the output is still falling at the last one")
     minima = (second.sel(rule=rule).min().item() for rule in ds.rule.values)
     lowest = dict(zip(labels(ds.rule.values), minima, strict=True))
-    holds = all(abs(lowest[rule] - published) <= claim.tolerance for rule, published in claim.published.items())
-    return Measured(lowest, holds)
+    return Measured(lowest, all(abs(lowest[rule] - bound) <= tolerance for rule, bound in published.items()))
