@@ -303,11 +303,7 @@ class Lab(Experiment):
 from pathlib import Path
 from deepcredit.config.studies import Kind, Study
 
-<<<<<<< HEAD
 RECORD = Study(name="lab", title="Lab", source="", figures="lab", conf=Path(__file__).parent / "conf", api=1,
-=======
-RECORD = Study(name="lab", title="Lab", source="", figures="lab", api=1, conf=Path(__file__).parent / "conf",
->>>>>>> The skeleton of a study says its scales as the project does
                kinds=(Kind("lab", schema="lab.kind:Lab", run="lab.kind:Lab", cost="lab.kind:Lab"),))
 """,
     "lab/conf/experiment/lab_widths.yaml": """
