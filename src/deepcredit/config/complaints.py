@@ -86,9 +86,9 @@ def _overridden(error: BaseException) -> str:
 
 
 def _fields_named(class_name: str) -> list[str]:
-    """Field names of the schema class called `class_name`, wherever among the kinds' schemas it is."""
-    for kind in kinds().values():
-        candidate = getattr(importlib.import_module(module_of(kind.schema)), class_name, None)
+    """Field names of the schema class called `class_name`, wherever among those of kinds and figures it is."""
+    for module in ("deepcredit.config.figure", *(module_of(kind.schema) for kind in kinds().values())):
+        candidate = getattr(importlib.import_module(module), class_name, None)
         if dataclasses.is_dataclass(candidate):
             return [f.name for f in dataclasses.fields(candidate)]
     return []
