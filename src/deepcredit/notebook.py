@@ -70,7 +70,7 @@ def table(figure: str, scale: str = "quick") -> pd.DataFrame:
         raise UserError(f"{found.id} is not drawn at scale {scale}; run `{rebuild(planned, found)}`")
     if state(planned, found) != "fresh":
         warnings.warn(f"{found.id} is not up to date at scale {scale}; run `{rebuild(planned, found)}`", stacklevel=2)
-    whole = pd.read_csv(path, float_precision="round_trip", low_memory=False)
+    whole = pd.read_csv(path, low_memory=False)
     values = whole.drop(columns="drawn_from")
     values.attrs["drawn_from"] = json.loads(whole["drawn_from"].iloc[0])
     return values
