@@ -70,7 +70,7 @@ def table(figure: str, scale: str = "quick") -> pd.DataFrame:
         raise UserError(f"{found.id} is not drawn at scale {scale}; run `{rebuild(planned, found)}`")
     if state(planned, found) != "fresh":
         warnings.warn(f"{found.id} is not up to date at scale {scale}; run `{rebuild(planned, found)}`", stacklevel=2)
-    whole = pd.read_csv(path)
+    whole = pd.read_csv(path, low_memory=False)
     values = whole.drop(columns="drawn_from")
     values.attrs["drawn_from"] = json.loads(whole["drawn_from"].iloc[0])
     return values
@@ -91,21 +91,25 @@ def _parts(cells: Sequence[Loaded], path: str = "") -> Iterator[tuple[str, list[
     if _fit(cells):
         yield path, list(cells)
         return
-    label = _divisor(cells)
-    for value in _values(cells, label):
-        part = [cell for cell in cells if cell.labels.get(label) == value]
-        yield from _parts(part, f"{path}/{label}={_written(value)}".removeprefix("/"))
+    for name, part in _divided(cells, _divisor(cells)).items():
+        yield from _parts(part, f"{path}/{name}".removeprefix("/"))
 
 
 def _divisor(cells: Sequence[Loaded]) -> str:
-    """The label to divide cells by: one that leaves whole parts, or else the first that differs."""
+    """The label to divide cells by: one that leaves whole parts, or else the first; of those that all cells have."""
     known = dict.fromkeys(label for cell in cells for label in cell.labels)
-    labels = [label for label in known if len(_values(cells, label)) > 1]
-    for label in labels:
-        parts = [[cell for cell in cells if cell.labels.get(label) == value] for value in _values(cells, label)]
-        if all(map(_fit, parts)):
-            return label
-    return labels[0]
+    differing = [label for label in known if len(_values(cells, label)) > 1]
+    shared = [label for label in differing if all(label in cell.labels for cell in cells)] or differing
+    return next((label for label in shared if all(map(_fit, _divided(cells, label).values()))), shared[0])
+
+
+def _divided(cells: Sequence[Loaded], label: str) -> dict[str, list[Loaded]]:
+    """Cells by the value of a label as it is written in a node's name, which can hold no slash."""
+    found: dict[str, list[Loaded]] = {}
+    for cell in cells:
+        value = str(cell.labels.get(label)).replace("/", "∕").replace(" ", "")
+        found.setdefault(f"{label}={value}", []).append(cell)
+    return found
 
 
 def _fit(cells: Sequence[Loaded]) -> bool:
@@ -126,11 +130,6 @@ def _values(cells: Sequence[Loaded], label: str) -> list[Any]:
         if value not in found:
             found.append(value)
     return found
-
-
-def _written(value: Any) -> str:
-    """A value as a part of a node's name, which can hold no slash."""
-    return str(value).replace("/", "∕").replace(" ", "")
 
 
 def _axes(cells: Sequence[Loaded], path: str) -> list[str]:

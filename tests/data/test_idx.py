@@ -60,6 +60,14 @@ def test_arrays_that_are_not_of_the_sizes_said_are_refused(tiny: DataSet, stand_
         read(tiny)
 
 
+def test_labels_that_are_no_class_are_refused(tiny: DataSet, stand_in, write, data_root: Path) -> None:
+    write(data_root / "MNIST" / "raw")
+    assert tiny.sizes is not None
+    stand_in(replace(tiny, sizes=replace(tiny.sizes, n_classes=9)))
+    with pytest.raises(UserError, match=r"'mnist': .* brought labels from 7 to 9; allowed: 0 to 8"):
+        read(tiny)
+
+
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not images")
     with pytest.raises(UserError, match="not an IDX file"):

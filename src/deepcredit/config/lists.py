@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from omegaconf import MISSING
+
 
 @cache
 def accepting_one(schema: type) -> type:
@@ -34,16 +36,13 @@ def _field(default: Any, default_factory: Any, metadata: Mapping[Any, Any]) -> A
 def with_lists(schema: type, tree: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of `schema` in a tree, with a list of one where `schema` has a list and the tree a single value."""
     hints = typing.get_type_hints(schema)
-    names = [f.name for f in dataclasses.fields(schema) if f.name in tree]
-    return {name: _with_lists(hints[name], tree[name]) for name in names}
+    return {key: _with_lists(hints.get(key, Any), value) for key, value in tree.items()}
 
 
 def _with_lists(hint: Any, value: Any) -> Any:
-    if _is_list(hint):
-        return value if isinstance(value, list) or value in (None, "???") else [value]
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return with_lists(hint, value)
-    return value
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return with_lists(typing.cast(type, hint), value)
+    return value if not _is_list(hint) or isinstance(value, list) or value in (None, MISSING) else [value]
 
 
 def _is_list(hint: Any) -> bool:

@@ -11,6 +11,9 @@ from deepcredit.config.studies import conf_files, schema_of
 from deepcredit.core.errors import UserError
 from deepcredit.core.registry import open_sections
 
+#: the one setting of `conf/run.yaml` that is of a run, and not of its experiment
+OBJECTIVE = "objective"
+
 
 def example() -> str:
     """The name of an experiment, to show how one is named."""
@@ -28,7 +31,7 @@ def structured(schema: Any) -> DictConfig:
 def typed_config(composed: DictConfig) -> DictConfig:
     """A config as Hydra composed it, typed by the schema of its kind; a single value for a list is a list of one.
 
-    What is not the experiment's is left out. Raises what OmegaConf does for a wrong type, and a `UserError` where no
+    `objective` is left out. Raises what OmegaConf does for a wrong type, and a `UserError` where no
     experiment or scale is chosen.
     """
     if composed.get("kind") is None:
@@ -37,6 +40,7 @@ def typed_config(composed: DictConfig) -> DictConfig:
         raise UserError("scale is not set; allowed: " + ", ".join(scale_names()))
     schema = schema_of(composed.kind)
     tree: Any = OmegaConf.to_container(composed, structured_config_mode=SCMode.DICT)
+    tree.pop(OBJECTIVE, None)
     merged = OmegaConf.merge(structured(schema), with_lists(schema, tree))
     assert isinstance(merged, DictConfig)
     return merged

@@ -240,7 +240,8 @@ def check_choices(config: Any, prefix: str = "") -> None:
     seen: set[tuple[str, str]] = set()
     for choice in choices(config, prefix):
         allowed = [record.name for record in choice.registry if record.allows(choice.need)]
-        if choice.name not in allowed:
+        if choice.name not in choice.registry:
             raise UserError(f"{choice.key}: {unknown(choice.registry.what, choice.name, allowed)}")
+        check(choice.name in allowed, choice.key, choice.name, ", ".join(sorted(allowed)))
         check((choice.key, choice.name) not in seen, choice.key, choice.name, "a list without repetitions")
         seen.add((choice.key, choice.name))

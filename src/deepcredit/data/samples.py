@@ -85,14 +85,22 @@ def load(chosen: Chosen) -> Samples:
     """Read a data set.
 
     Raises `UserError` where files are missing or are not what they must be, and where arrays are not of the sizes that
-    the record says.
+    the record says, or labels not of its classes.
     """
     record = chosen.record
     arrays: Arrays = registry.load(record.load)(_location(chosen))
     shapes = _shapes(arrays, chosen.sizes)
     if wrong := [f"{name} {found} (not {wanted})" for name, found, wanted in shapes if found != wanted]:
         raise UserError(f"data set {record.name!r}: {record.load} brought other sizes than said: {', '.join(wrong)}")
+    _check_labels(record, arrays, chosen.sizes.n_classes)
     return Samples(arrays, chosen.sizes.n_classes, record.normalisation)
+
+
+def _check_labels(record: DataSet, arrays: Arrays, n_classes: int) -> None:
+    for labels in (arrays.train_labels, arrays.test_labels):
+        if labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
+            found = f"labels from {labels.min()} to {labels.max()}"
+            raise UserError(f"data set {record.name!r}: {record.load} brought {found}; allowed: 0 to {n_classes - 1}")
 
 
 def _location(chosen: Chosen) -> Path | None:

@@ -119,12 +119,15 @@ def _errors_left_to_caller() -> Iterator[bool]:
 
 def _register_own() -> None:
     """The folders that Hydra writes into, what `--help` says of the groups, and which way Optuna goes."""
-    sweeps = {"dir": str(paths.root() / "results" / "logs" / "multirun"), "subdir": "."}
-    output = {"run": {"dir": "."}, "sweep": sweeps}
+    output = {"run": {"dir": "."}, "sweep": {"dir": str(_sweeps()), "subdir": "."}}
     ConfigStore.instance().store(group="hydra/output", name="deepcredit", package="hydra", node=output)
     OmegaConf.register_new_resolver("deepcredit.groups", _groups, replace=True)
     OmegaConf.register_new_resolver("deepcredit.direction", direction, replace=True)
     _turn_optuna()
+
+
+def _sweeps() -> Path:
+    return paths.root() / "results" / "logs" / "multirun"
 
 
 def _turn_optuna() -> None:

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from deepcredit.config.cells import Cell, cells_of, single_cell
 from deepcredit.config.schema import Trainer
 from deepcredit.config.trees import instantiate, tree_of
-from deepcredit.config.typed import typed_config
+from deepcredit.config.typed import OBJECTIVE, typed_config
 from deepcredit.core import paths
 from deepcredit.core.files import write_bytes
 from deepcredit.figures.style import STYLE_SHEET
@@ -50,7 +50,7 @@ def described(config: DictConfig, optimised: bool = False) -> Run:
     """
     typed = typed_config(config)
     cell = _as_planned(single_cell(typed), typed.scale)
-    objective = objective_of(cell.config, config.get("objective"), optimised)
+    objective = objective_of(cell.config, config.get(OBJECTIVE), optimised)
     return Run(cell, instantiate(Trainer, tree_of(typed.trainer)), objective)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hydra import compose
+from hydra.conf import HydraConf
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -55,7 +56,7 @@ class Sweep(Callback):
             print(f"  {paths.relative(run.folder)}  {' '.join(job)}")
 
 
-def optimises(hydra: Any) -> bool:
+def optimises(hydra: HydraConf) -> bool:
     """Whether a sweeper is at work that looks for the best run, and does not only go through the values written."""
     return hydra.mode is RunMode.MULTIRUN and hydra.runtime.choices["hydra/sweeper"] != "basic"
 

@@ -48,7 +48,7 @@ def train(config: EquilibriumTraining, images: Samples, width: int, seed: int) -
         weight.grad = grad
     records = []
     for x, y in one_epoch(images, seed, config.data.batch_size, config.optimizer.n_steps):
-        records.append(_record(learner.learn(x.double(), y.double())))
+        records.append(_record(learner.learn(x.double()[None], y.double()[None])))
         optimizer.step()
     return records
 
