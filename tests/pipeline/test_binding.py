@@ -154,3 +154,31 @@ def test_the_check_is_made_again_where_a_signature_changed(clone: Clone) -> None
     clone.edit(drawing, "levels: list[float]) ->", "levels: list[str]) ->")
     told = clone.run(*plan).stderr.splitlines()[-1]
     assert "figure interference: levels[1]=0.005 is not valid; allowed: a valid string" in told
+
+
+FIGURES = {
+    "style: nowhere.mplstyle": "nowhere.mplstyle' is not valid; allowed: a matplotlib style sheet",
+    "styl: my.mplstyle": "conf/figures.yaml: unknown setting styl (did you mean 'style'?); allowed: style",
+    "style: [": "conf/figures.yaml: ",
+}
+
+
+def test_settings_of_all_figures_are_checked_first(clone: Clone) -> None:
+    for text, told in FIGURES.items():
+        (clone.root / "conf" / "figures.yaml").write_text(text + "\n", encoding="utf-8")
+        done = clone.run("-m", "deepcredit", "list", "--scale", "ci")
+        assert done.returncode == 2
+        assert told in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_style_for_all_figures_is_that_of_a_build(clone: Clone) -> None:
+    (clone.root / "my.mplstyle").write_text("font.size: 6\n", encoding="utf-8")
+    script = (
+        "from deepcredit.plan.plan import plan\n"
+        "one, other = (plan('ci', style).by_id['dln_modes'] for style in (None, 'my.mplstyle'))\n"
+        "print(one.fingerprint == other.fingerprint)"
+    )
+    assert clone.run("-c", script).stdout == "False\n"
+    (clone.root / "conf" / "figures.yaml").write_text("style: my.mplstyle\n", encoding="utf-8")
+    assert clone.run("-c", script).stdout == "True\n"

@@ -116,6 +116,8 @@ def figure_config(name: str) -> Figure:
 def general_style() -> str | None:
     """The style sheet that `conf/figures.yaml` asks for, from the project's root; None for the project's own alone."""
     path = paths.conf() / "figures.yaml"
+    if not path.is_file():
+        return None
     try:
         found = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Figures), OmegaConf.load(path)))
     except (OmegaConfBaseException, yaml.YAMLError) as error:

@@ -213,10 +213,12 @@ def _composed(scale: str) -> dict[str, Any]:
 def _compose(scale: str) -> dict[str, Any]:
     if scale not in scale_names():
         raise unknown("scale", scale, scale_names())
+    figures = {name: plain(dataclasses.asdict(figure_config(name))) for name in figure_names()}
+    _check_options(figures)  # before the cells, which take longer
     cells = {name: cells_of(name, scale) for name in experiment_names()}
     return {
         "cells": {name: [_written(cell) for cell in found] for name, found in cells.items()},
-        "figures": {name: plain(dataclasses.asdict(figure_config(name))) for name in figure_names()},
+        "figures": figures,
         "thinned": {name: thinned(name, scale) for name in cells},
         "files": _files(cell for found in cells.values() for cell in found),
     }
