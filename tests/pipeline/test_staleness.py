@@ -115,12 +115,15 @@ def test_adding_a_depth_computes_one_cell_and_redraws_the_figures_that_read_it(p
     assert planned == computed(planned) | drawn("target_alignment_depth", "target_alignment_init")
 
 
-def test_editing_target_propagation_leaves_every_other_array_alone(project: Clone) -> None:
+def test_editing_a_rule_makes_its_own_arrays_stale_and_no_others(project: Clone) -> None:
     for path in source(project, "rules", "target_propagation").glob("*.py"):
         path.write_text(path.read_text(encoding="utf-8") + "\nUNUSED = 1\n", encoding="utf-8")
-    stale = set(computed(project.planned(*TARGETS)))
-    assert "compute_tp_linear" in stale
-    assert not stale & {"compute_interference", "compute_deep_linear"}
+    assert set(computed(project.planned(*TARGETS))) == {"compute_tp_linear", "compute_target_alignment_tp"}
+
+
+def test_editing_a_rule_s_colour_redraws_the_figures_that_show_rules_and_computes_nothing(project: Clone) -> None:
+    project.edit(source(project, "rules", "records", "bp.py"), "#000000", "#333333")
+    assert project.planned(*TARGETS) == drawn(*(target for target in TARGETS if target != "dln_modes"))
 
 
 def test_deleting_an_array_rebuilds_it_and_only_the_figures_that_read_it(project: Clone) -> None:
