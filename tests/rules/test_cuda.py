@@ -36,7 +36,7 @@ def learned(
     return [t.cpu() for t in (engine.activities, engine.prediction, *gradient)]
 
 
-CASES = list(itertools.product(["linear", "tanh", "relu"], Algorithm))
+CASES = list(itertools.product(["linear", "tanh", "relu", "gelu"], Algorithm))
 
 
 @pytest.mark.parametrize(("act_fn", "algorithm"), CASES)

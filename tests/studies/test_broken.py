@@ -120,6 +120,18 @@ BROKEN: dict[str, tuple[Callable[[Path], None], list[str]]] = {
         edit(f"conf/figure/my_paper/{EXAMPLE}.yaml", "draw: example.losses", "draw: example.loses"),
         [f"figure {EXAMPLE}", "my_paper.figures.example has no function 'loses'"],
     ),
+    "an option of the figure that there is not": (
+        edit(f"conf/figure/my_paper/{EXAMPLE}.yaml", "yscale: log", "yscal: log"),
+        [f"figure {EXAMPLE}", "unknown option 'yscal' (did you mean 'yscale'?)"],
+    ),
+    "an option of the claim that there is not": (
+        edit(f"conf/figure/my_paper/{EXAMPLE}.yaml", "n_steps: 200", "steps: 200"),
+        [f"figure {EXAMPLE}", "claim 1 (learns)", "unknown option 'steps'"],
+    ),
+    "a figure's module that fails": (
+        edit("figures/example.py", "def losses(", "no_such_name\n\n\ndef losses("),
+        [f"figure {EXAMPLE}", "my_paper.figures.example", "name 'no_such_name' is not defined"],
+    ),
 }
 
 

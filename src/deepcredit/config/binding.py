@@ -1,6 +1,5 @@
 """Options of figures and claims, held against the signatures of the functions that take them."""
 
-import importlib
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing_extensions import TypedDict
 from deepcredit.config.figure import Claim, Figure
 from deepcredit.config.studies import drawing_module
 from deepcredit.core.errors import UserError, nearest
+from deepcredit.core.registry import imported
 
 #: the positional parameter that takes all roles
 ALL_ROLES = "data"
@@ -145,11 +145,12 @@ def _shown(value: Any) -> str:
 
 def _module(name: str, where: str) -> Any:
     try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and name.startswith(error.name):
+        return imported(name)
+    except UserError as error:
+        cause = error.__cause__
+        if isinstance(cause, ModuleNotFoundError) and cause.name and name.startswith(cause.name):
             raise UserError(f"{where} is not valid; allowed: module.function of {name.rpartition('.')[0]}") from error
-        raise UserError(f"{where}: {name} cannot be imported: {error}") from error
+        raise UserError(f"{where}: {error}") from error
 
 
 def _function(module: Any, name: str, where: str) -> Callable[..., Any]:

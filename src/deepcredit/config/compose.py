@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -40,7 +39,7 @@ def _hydra_compose(overrides: Sequence[str]) -> DictConfig:
     register()
     running = GlobalHydra.instance()
     if running.is_initialized() and _is_ours(running):
-        return compose("config", overrides=[*overrides, *_search_path_given()])
+        return compose("config", overrides=list(overrides))
     others = copy.copy(running)
     running.clear()
     try:
@@ -52,12 +51,6 @@ def _hydra_compose(overrides: Sequence[str]) -> DictConfig:
 
 def _is_ours(hydra: GlobalHydra) -> bool:
     return str(paths.conf()) in [element.path for element in hydra.config_loader().get_search_path().get_path()]
-
-
-def _search_path_given() -> list[str]:
-    """The override by which a user told the Hydra that is running of further folders."""
-    given = HydraConfig.get().overrides.hydra if HydraConfig.initialized() else []
-    return [override for override in given if override.startswith("hydra.searchpath=")]
 
 
 def settings(overrides: Sequence[str]) -> list[str]:

@@ -65,6 +65,9 @@ class Study(Record):
     api: int | None = None
 
 
+#: the folder of scales: in a file of its own, every study may say what a scale makes of its experiments
+SCALES = "scales"
+
 STUDIES: Registry[Study] = Registry("study", Study, package="deepcredit.studies", module="study", group="studies")
 
 
@@ -167,15 +170,9 @@ def _group(file: Path) -> str:
 
 
 def conf_files(pattern: str) -> dict[str, Path]:
-    """Files of all `conf/` folders by name without suffix, sorted. Raises a `UserError` for a name taken twice."""
-    found: dict[str, Path] = {}
-    for folder in conf_folders():
-        for path in folder.glob(pattern):
-            name = path.relative_to(folder).with_suffix("").as_posix().partition("/")[2]
-            if name in found:
-                raise UserError(f"{found[name]} and {path} have the same name; rename one of them")
-            found[name] = path
-    return dict(sorted(found.items()))
+    """Files of all `conf/` folders by name without suffix and group, sorted."""
+    found = {path.relative_to(folder): path for folder in conf_folders() for path in folder.glob(pattern)}
+    return dict(sorted((name.with_suffix("").as_posix().partition("/")[2], path) for name, path in found.items()))
 
 
 def drawing_module(study: str, draw: str) -> tuple[str, str]:

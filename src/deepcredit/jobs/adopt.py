@@ -50,6 +50,12 @@ class Pair:
         return self.cell.kind, self.described, self.earlier.origin
 
     @property
+    def seconds(self) -> float:
+        """How long the cell is expected to compute on the device that the earlier array is of."""
+        on_cuda = self.cell.cuda_seconds if self.earlier.device != "cpu" else None
+        return self.cell.seconds if on_cuda is None else on_cuda
+
+    @property
     def described(self) -> str:
         """`rule pc; act_fn linear, tanh`."""
         named = ((key.rpartition(".")[2], value) for key, value in leaves(self.cell.settings))
@@ -194,9 +200,9 @@ def _sample(pairs: Sequence[Pair], minutes: float, seed: int, renames: Renames, 
     deadline = time.monotonic() + 60 * minutes
     failed = {}
     for number, pair in enumerate(drawn, 1):
-        if time.monotonic() + pair.cell.seconds > deadline:
+        if time.monotonic() + pair.seconds > deadline:
             continue
-        say(f"{number} of {len(drawn)}: {pair.cell.path}, expected in {words.cost(pair.cell.seconds)}")
+        say(f"{number} of {len(drawn)}: {pair.cell.path}, expected in {words.cost(pair.seconds)}")
         try:
             obtain(pair.cell, _trainer(pair.earlier))
         except UserError as error:
@@ -232,14 +238,14 @@ def _drawn(pairs: Iterable[Pair], before: Sample, seed: int) -> Iterator[Pair]:
         for into, pair in zip(rounds, _chosen(found, seed)[:number], strict=False):
             into.append(pair)
     for of in rounds:
-        yield from sorted(of, key=lambda pair: pair.cell.seconds)
+        yield from sorted(of, key=lambda pair: pair.seconds)
 
 
 def _chosen(pairs: Sequence[Pair], seed: int) -> list[Pair]:
     """Some pairs of a combination by the seed, the cheapest first."""
     generator = random.Random(f"{seed} {pairs[0].combination[:2]}")
     chosen = generator.sample(pairs, min(CHOSEN, len(pairs)))
-    return sorted(chosen, key=lambda pair: pair.cell.seconds)
+    return sorted(chosen, key=lambda pair: pair.seconds)
 
 
 def _trainer(earlier: Earlier) -> Trainer:

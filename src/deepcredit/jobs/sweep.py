@@ -1,6 +1,5 @@
 """What `deepcredit run -m` adds to Hydra's sweeps: every run is checked before the first begins, and all are listed."""
 
-import copy
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 from hydra import compose
 from hydra.conf import HydraConf
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.experimental.callback import Callback
@@ -37,7 +35,6 @@ class Sweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, config_name: str | None = None, **_: Any) -> None:
         """Raise `Refused` for a run that is described wrongly; `compose` is by the Hydra that is about to sweep."""
-        HydraConfig.instance().set_config(copy.deepcopy(config))
         try:
             for job in jobs(config):
                 composed = compose(config_name, [*config.hydra.overrides.hydra, *job])

@@ -60,8 +60,9 @@ class Activation(Record):
     #: its part in compiled steps of inference, a `deepcredit.nets.compiled.Kernel` named as `module:class`; None where
     #: nobody wrote one, and torch takes the steps
     kernel: str | None = None
-    #: of the nominal core, for φ of one number within inference, beyond what a linear network takes
-    seconds: float = 0.0
+    #: of the nominal core, for one number within a step of inference, beyond what a linear network takes; without a
+    #: kernel that is mostly the steps by torch
+    seconds: float = 5e-9
 
     def __post_init__(self) -> None:
         for field, function in self._functions.items():

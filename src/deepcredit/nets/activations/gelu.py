@@ -49,4 +49,5 @@ RECORD = Activation(
     second_derivative=second_derivative,
     backward=backward,
     gain=(1 / 3 + 1 / (2 * math.sqrt(3) * math.pi)) ** -0.5,
+    seconds=6e-9,
 )

@@ -36,4 +36,5 @@ RECORD = Activation(
     second_derivative=second_derivative,
     linear=True,
     kernel="deepcredit.nets.compiled.linear:Linear",
+    seconds=0.0,
 )

@@ -46,4 +46,5 @@ RECORD = Activation(
     rectifies=True,
     gain=math.sqrt(2),
     kernel="deepcredit.nets.compiled.relu:Relu",
+    seconds=0.0,
 )

@@ -47,4 +47,5 @@ RECORD = Activation(
     second_derivative=second_derivative,
     backward=backward,
     gain=1.6765324703310913,
+    seconds=5e-9,
 )
