@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from deepcredit.config.complaints import reason
 from deepcredit.config.schema import NOT_IN_CELL, Scale, Thinning
-from deepcredit.config.studies import SCALES, conf_files, conf_folders, kinds
+from deepcredit.config.studies import conf_files, conf_folders, kinds
 from deepcredit.config.trees import leaves, plain, set_leaf, tree_of
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError, nearest, unknown
@@ -27,7 +27,7 @@ PAPER = "paper"
 
 def scale_names() -> list[str]:
     """Every scale of `conf/scales`, sorted."""
-    return sorted({path.stem for folder in conf_folders() for path in folder.glob(f"{SCALES}/*.yaml")})
+    return sorted({path.stem for folder in conf_folders() for path in folder.glob("scales/*.yaml")})
 
 
 def at_scale(paper: DictConfig, scale: str) -> DictConfig:
@@ -102,7 +102,7 @@ def _shared(scale: str) -> dict[str, tuple[str, Thinning]]:
         raise unknown("scale", scale, scale_names())
     found: dict[str, tuple[str, Thinning]] = {}
     for folder in conf_folders():
-        path = folder / SCALES / f"{scale}.yaml"
+        path = folder / "scales" / f"{scale}.yaml"
         for of, thinning in _read(path) if path.is_file() else ():
             if of in found:
                 raise UserError(f"{_shown(path)}: {of} is in {found[of][0].partition(':')[0]}, too; write it once")

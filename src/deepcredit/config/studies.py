@@ -14,9 +14,6 @@ from deepcredit.core import paths
 from deepcredit.core.errors import UserError, unknown
 from deepcredit.core.registry import OWN, Found, Record, Registry, load, module_of
 
-#: the folder of what scales say, in every `conf/`
-SCALES = "scales"
-
 #: the contract between the project and studies from outside; raised by a change that they must follow
 API = 1
 
@@ -151,7 +148,6 @@ def conf_folders() -> tuple[Path, ...]:
     """The project's `conf/`, and those that studies bring, each once.
 
     Raises a `UserError` where two have a file of the same name, of which Hydra would take the first without a word.
-    Scales are apart: all that is said of one, in whatever folder, holds.
     """
     folders = tuple(dict.fromkeys([paths.conf(), *(study.conf for study in studies().values() if study.conf)]))
     taken: dict[tuple[str, str], Path] = {}
