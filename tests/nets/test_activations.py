@@ -135,7 +135,7 @@ import torch
 from deepcredit.nets.activations import ACTIVATIONS
 from deepcredit.nets.mlp import feedforward
 from deepcredit.rules.predictive_coding.energy import energy
-from deepcredit.rules.predictive_coding.engine import Engine
+from deepcredit.rules.predictive_coding.learner import Learner
 from deepcredit.studies.mupc.experiments.pc_training import recipe
 from deepcredit.training.members import Member
 from deepcredit.training.stack import Stack
@@ -144,7 +144,7 @@ swish = ACTIVATIONS["swish2"]
 z = torch.linspace(-5, 5, 101, dtype=torch.float64, requires_grad=True)
 (slope,) = torch.autograd.grad(swish.value(z).sum(), z)
 
-stack = Stack(recipe(config), [Member(0, 0.01, 0.5, 0.0)])
+stack = Stack(recipe(config), [Member(0, 0.01, config.member_options[0])])
 rng = torch.Generator().manual_seed(0)
 x = torch.randn(1, config.data.batch_size, 784, generator=rng)
 y = torch.eye(10)[torch.randint(10, (1, config.data.batch_size), generator=rng)]
@@ -155,13 +155,13 @@ for _ in range(20):
     optimizer.step()
 
 weights, x, y = stack.weights.map(lambda w: w.double()), x.double(), y.double()
-engine = Engine(stack.recipe.net, weights, len(x[0]), stack.recipe.inference(stack.members))
-learned = engine.learn(x, y)
+learner = Learner(stack.recipe.net, weights, len(x[0]), config.member_options)
+learned = learner.learn(x, y)
 watched = weights.map(lambda w: w.clone().requires_grad_())
-expected = torch.autograd.grad(energy(stack.recipe.net, watched, engine.activities, x, y).sum(), watched)
+expected = torch.autograd.grad(energy(stack.recipe.net, watched, learner.activities, x, y).sum(), watched)
 errors = [((g - e).norm() / e.norm()).item() for g, e in zip(learned, expected)]
 print(json.dumps({
-    "steps": [type(part).__name__ for part in stack.engine._parts], "losses": losses,
+    "steps": [type(part).__name__ for part in stack.learner._parts], "losses": losses,
     "slope": (swish.slope(z, swish.value(z)) - slope).abs().max().item(), "gradients": errors,
 }))
 """

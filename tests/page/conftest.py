@@ -26,14 +26,16 @@ AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 def built(built_project: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone that has only `FIGURES` and what they read, built at scale=ci with its page."""
     clone = built_project.copy(tmp_path_factory.mktemp("page") / "clone")
-    shutil.copytree(built_project.root / "results" / "store", clone.root / "results" / "store")
-    _keep(clone.root / "conf")
+    for experiment in _keep(clone.root / "conf"):
+        store = Path("results", "store", experiment)
+        shutil.copytree(built_project.root / store, clone.root / store)
     clone.snakemake()
     return clone
 
 
-def _keep(conf: Path) -> None:
-    read = set()
+def _keep(conf: Path) -> set[str]:
+    """Delete all but `FIGURES` and the experiments that they read, whose names it returns."""
+    read: set[str] = set()
     for path in conf.glob("figure/*/*.yaml"):
         if f"{path.parent.name}/{path.stem}" in FIGURES:
             read.update(yaml.safe_load(path.read_text(encoding="utf-8"))["experiments"].values())
@@ -42,6 +44,7 @@ def _keep(conf: Path) -> None:
     for path in conf.glob("experiment/*.yaml"):
         if path.stem not in read:
             path.unlink()
+    return read
 
 
 @pytest.fixture

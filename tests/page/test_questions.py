@@ -326,7 +326,7 @@ def test_a_copied_and_renamed_file_says_what_it_was_drawn_from(built: Clone, tmp
 def test_metadata_with_every_awkward_character_survive_in_every_kind_of_file(tmp_path: Path) -> None:
     source = {"figure": 'a (b) \\( ) "q", ;\t\n é μ', "arrays": ["x\\y.nc"], "command": "c (d"}
     table = pd.DataFrame({"x": [1, 2, 3], "name": ["a,b", 'c"d', "e"]})
-    for suffix, content in render(lambda data, options: (Figure(), table), {}, {}, source).items():
+    for suffix, content in render(lambda data: (Figure(), table), {}, source).items():
         path = tmp_path / f"file{suffix}"
         path.write_bytes(content)
         assert whence(path) == source
@@ -334,7 +334,7 @@ def test_metadata_with_every_awkward_character_survive_in_every_kind_of_file(tmp
 
 def test_the_table_is_read_by_any_reader_and_holds_the_values_drawn(tmp_path: Path) -> None:
     table = pd.DataFrame({"x": [1, 2, 3], "name": ["a,b", 'c"d', "e"]})
-    files = render(lambda data, options: (Figure(), table), {}, {}, {"figure": "f", "arrays": [], "command": "c"})
+    files = render(lambda data: (Figure(), table), {}, {"figure": "f", "arrays": [], "command": "c"})
     (tmp_path / "table.csv").write_bytes(files[".csv"])
     found = pd.read_csv(tmp_path / "table.csv")
     pd.testing.assert_frame_equal(found.drop(columns="drawn_from"), table)

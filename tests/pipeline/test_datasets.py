@@ -95,6 +95,8 @@ defaults:
 experiment: own
 model: {n_hidden: 2, width: 4, parameterisation: mupc}
 data: {dataset: npz, batch_size: 4, test_every: 1}
+scales:
+  ci: {set: {data.n_test: 8, data.max_steps: 2, data.test_every: 1}}
 grid: {data: {path: [data/a.npz, data/b.npz]}}
 """
 
