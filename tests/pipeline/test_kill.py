@@ -29,7 +29,8 @@ optimizer: {lr: [0.1, 1000.0]}
 data: {max_steps: 3000, test_every: 100, n_test: 500}
 record: {condition_number: true}
 """
-COMMAND = ("-m", "deepcredit", "compute", "experiment=short_training", "trainer.checkpoint_minutes=0.002")
+CHECKPOINTS = "trainer.checkpoint_minutes=0.002"
+COMMAND = ("-m", "deepcredit", "compute", "experiment=short_training", "scale=paper", CHECKPOINTS)
 SNAKEMAKE = ("-m", "snakemake", "--cores", "2", *TARGETS, "--config", "scale=ci")
 
 
