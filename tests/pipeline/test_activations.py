@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deepcredit.nets.activations import ACTIVATIONS
-from tests.pipeline.conftest import Clone
+from tests.clones import Clone
 
 #: with every activation function of the figures, and one without any; prints where the arrays of all cells are, and
 #: which activation functions each of them names

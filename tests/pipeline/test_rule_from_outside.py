@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from tests.pipeline.conftest import Clone, copy_project
+from tests.clones import Clone, copy_project
 
 pytestmark = [pytest.mark.xdist_group("outside"), pytest.mark.timeout(600)]
 
@@ -167,7 +167,7 @@ MISTAKES: dict[tuple[str, ...], list[str]] = {
     (*BP, "rule_options.gain=1"): ["rule_options.gain=1 is no option of bp", "allowed: none"],
     (*FA, "inference.lr=[0.1,0.2]"): ["inference.lr=[0.1, 0.2]", "rule=fa infers nothing"],
     (*FA, "record.condition_number=true"): ["record.condition_number=True", "false with rule=fa"],
-    (*ALIGNMENT, "rule=[fa]"): ["rule: unknown rule 'fa'", "allowed: bp, pc, tp"],
+    (*ALIGNMENT, "rule=[fa]"): ["rule='fa' is not valid", "allowed: bp, pc, tp"],
 }
 
 
