@@ -191,9 +191,11 @@ def _cell_tree(config: DictConfig) -> dict[str, Any]:
 def _trees(config: DictConfig) -> Iterator[dict[str, Any]]:
     """Settings tree of every cell: each variant with each point of the grid."""
     base = _cell_tree(config)
-    axes = {key: _converted(config, key, values) for key, values in leaves(tree_of(config.grid))}
+    # settings are tried on one copy, as copying a config takes longer than all else here
+    trial = copy.deepcopy(config)
+    axes = {key: _converted(trial, key, values) for key, values in leaves(tree_of(config.grid))}
     variants = [
-        {key: _converted(config, key, [value])[0] for key, value in leaves(tree_of(variant))}
+        {key: _converted(trial, key, [value])[0] for key, value in leaves(tree_of(variant))}
         for variant in config.variants
     ] or [{}]
     for variant in variants:
@@ -204,21 +206,21 @@ def _trees(config: DictConfig) -> Iterator[dict[str, Any]]:
             yield tree
 
 
-def _converted(config: DictConfig, key: str, values: Any) -> list[Any]:
-    """`values` as the schema types the setting `key`."""
-    known = [k for k, _ in leaves(_cell_tree(config))]
-    where = f"{config.experiment}: grid.{key}"
-    if key not in known and key.partition(".")[0] not in open_sections(schema_of(config.kind)):
+def _converted(trial: DictConfig, key: str, values: Any) -> list[Any]:
+    """`values` as the schema types the setting `key`; they are written into `trial` one after the other."""
+    known = [k for k, _ in leaves(_cell_tree(trial))]
+    where = f"{trial.experiment}: grid.{key}"
+    if key not in known and key.partition(".")[0] not in open_sections(schema_of(trial.kind)):
         raise UserError(f"{where} names no setting{nearest(key, known)}; allowed: {', '.join(known)}")
     if not isinstance(values, list) or not values:
         raise UserError(f"{where}={values!r} is not valid; allowed: a list of at least one value")
-    return [_convert(config, key, value, where) for value in values]
+    return [_convert(trial, key, value, where) for value in values]
 
 
-def _convert(config: DictConfig, key: str, value: Any, where: str) -> Any:
-    trial = copy.deepcopy(config)
+def _convert(trial: DictConfig, key: str, value: Any, where: str) -> Any:
     try:
-        OmegaConf.update(trial, key, value)
+        # a section is replaced, not merged with the value that was tried before
+        OmegaConf.update(trial, key, value, merge=False)
     except OmegaConfBaseException as error:
         raise UserError(f"{where}={value!r}: {str(error.msg).splitlines()[0]}") from error
     node = OmegaConf.select(trial, key)
