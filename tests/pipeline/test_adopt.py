@@ -132,6 +132,16 @@ def test_arrays_under_other_names_are_found_and_renamed(house: House) -> None:
     assert verify().damaged == ()
 
 
+def test_tables_of_renamed_arrays_have_their_rows_in_the_same_order() -> None:
+    earlier = xr.Dataset(
+        {"loss": (("rule", "seed"), np.arange(4.0).reshape(2, 2))}, {"rule": ["PC", "BP"], "seed": [3, 1]}
+    )
+    now = RENAMES.of_arrays(earlier, {})
+    assert list(now.variables) == list(earlier.variables)
+    assert now.to_dataframe().loss.tolist() == earlier.to_dataframe().loss.tolist()
+    assert now.rule.values.tolist() == ["pc", "bp"]
+
+
 def test_without_an_entry_in_the_table_the_settings_are_others(house: House) -> None:
     for cell in another_kind(house, "tanh"):
         house.keep(cell, in_old_words(cell))

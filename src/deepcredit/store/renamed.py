@@ -57,23 +57,31 @@ class Renames:
     def of_arrays(self, dataset: xr.Dataset, settings: Mapping[str, Any]) -> xr.Dataset:
         """The arrays that earlier code computed with `settings`, with the present coordinates and their values."""
         before = dict(leaves(settings))
-        for name in list(dataset.variables):
-            rename = _first(self.coordinates, str(name), before)
-            dataset = _renamed(dataset, str(name), rename) if rename.new else dataset.drop_vars(str(name))
-        return dataset
+        renames = [_first(self.coordinates, str(name), before) for name in dataset.variables]
+        for rename in renames:
+            dataset = _renamed(dataset, rename) if rename.new else dataset.drop_vars(rename.old)
+        return _ordered(dataset, [rename.new for rename in renames if rename.new])
 
 
 def _first(renames: Sequence[Rename], name: str, settings: Mapping[str, Any]) -> Rename:
     return next((r for r in renames if r.old == name and r.holds(settings)), Rename(name, name))
 
 
-def _renamed(dataset: xr.Dataset, name: str, rename: Rename) -> xr.Dataset:
-    named = dataset.rename({name: rename.new}) if name != rename.new else dataset
+def _renamed(dataset: xr.Dataset, rename: Rename) -> xr.Dataset:
+    named = dataset.rename({rename.old: rename.new}) if rename.old != rename.new else dataset
     if not rename.values:
         return named
     old = named.variables[rename.new]
     values = np.array(rename.value(old.values.tolist()))
     return named.assign_coords({rename.new: (old.dims, values, old.attrs)})
+
+
+def _ordered(dataset: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """The same with its variables in this order, which tables that are made of it follow."""
+    variables = {name: dataset.variables[name] for name in names}
+    arrays = {name: variable for name, variable in variables.items() if name in dataset.data_vars}
+    coordinates = {name: variable for name, variable in variables.items() if name in dataset.coords}
+    return xr.Dataset(arrays, coordinates, dataset.attrs)
 
 
 #: learning rules
