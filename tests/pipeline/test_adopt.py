@@ -6,6 +6,7 @@ store (a bit, a name, a processor, damage) is what is refused and named.
 
 from typing import Any
 
+import numpy as np
 import pytest
 import xarray as xr
 
