@@ -52,10 +52,12 @@ for figure in PLAN.figures.values():
             scale=PLAN.scale,
             drawn_from=figure.fingerprint,
             caption=figure.config["caption"],
+        resources:
+            style=STYLE,
         conda:
             "../../environment.yml"
         shell:
-            "deepcredit draw {params.id} --scale {params.scale} {STYLE} > {log} 2>&1"
+            "deepcredit draw {params.id} --scale {params.scale} {resources.style} > {log} 2>&1"
 
     rule:
         name:

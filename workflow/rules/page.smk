@@ -12,11 +12,13 @@ rule claims:
         f"results/logs/{PLAN.scale}/claims.log",
     params:
         scale=PLAN.scale,
+    resources:
+        style=STYLE,
     localrule: True
     conda:
         "../../environment.yml"
     shell:
-        "deepcredit claims --scale {params.scale} {STYLE} > {log} 2>&1"
+        "deepcredit claims --scale {params.scale} {resources.style} > {log} 2>&1"
 
 
 rule page:
@@ -30,8 +32,10 @@ rule page:
     params:
         scale=PLAN.scale,
         made_of=made_of(),
+    resources:
+        style=STYLE,
     localrule: True
     conda:
         "../../environment.yml"
     shell:
-        "deepcredit page --scale {params.scale} {STYLE} > {log} 2>&1"
+        "deepcredit page --scale {params.scale} {resources.style} > {log} 2>&1"

@@ -14,7 +14,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-# not among a rule's `params`: what the style sheet says makes figures stale, not where it is
+# of a rule's `resources`, not its `params`: what the style sheet says makes figures stale, not where it is
 STYLE = f"--style {shlex.quote(PLAN.style)}" if PLAN.style else ""
 RESULTS = f"results/{PLAN.scale}"
 
