@@ -4,6 +4,8 @@ Expectations: the contract of DESIGN.md ("Arrays are labelled", "The store is ad
 """
 
 import dataclasses
+import errno
+import fcntl
 import json
 import os
 import socket
@@ -94,6 +96,27 @@ def test_a_damaged_file_is_named_with_the_remedy(cell: Cell, folder: Path) -> No
     path = store.write(cell, fitting(cell), FACTS)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(UserError, match=r"is damaged; delete it and run `snakemake` again"):
+        store.read(path)
+
+
+@pytest.mark.parametrize("lock", [fcntl.LOCK_SH, fcntl.LOCK_EX])
+def test_an_array_that_another_process_has_locked_is_read(cell: Cell, folder: Path, lock: int) -> None:
+    path = store.write(cell, fitting(cell), FACTS)
+    with path.open("rb") as other:
+        fcntl.flock(other, lock)
+        xr.testing.assert_equal(store.read(path).drop_vars(list(cell.labels)), fitting(cell))
+
+
+def test_an_array_that_cannot_be_read_now_is_not_called_damaged(
+    cell: Cell, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.write(cell, fitting(cell), FACTS)
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(PermissionError):
         store.read(path)
 
 

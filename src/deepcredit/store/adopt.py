@@ -17,7 +17,7 @@ import xarray as xr
 from deepcredit.config.cells import Cell, settings_of, typed
 from deepcredit.core.errors import UserError
 from deepcredit.core.files import checksum
-from deepcredit.store import store
+from deepcredit.store import netcdf, store
 from deepcredit.store.address import address, provenance_path
 from deepcredit.store.fingerprint import fingerprint
 from deepcredit.store.processor import processor
@@ -131,7 +131,7 @@ def faults(earlier: Earlier) -> str:
 
 def arrays(path: Path, labels: Iterable[str]) -> xr.Dataset:
     """The arrays of a file without the scalar coordinates `labels`, which say its settings once more."""
-    found = xr.load_dataset(path, engine="h5netcdf").drop_encoding()
+    found = netcdf.parsed(path.read_bytes()).drop_encoding()
     return found.drop_vars([name for name in labels if name in found.coords and not found[name].ndim])
 
 

@@ -21,6 +21,7 @@ from deepcredit.config.studies import schema_of
 from deepcredit.core import paths
 from deepcredit.core.errors import UserError
 from deepcredit.core.files import checksum, replacing, write_text
+from deepcredit.store import netcdf
 from deepcredit.store.address import path_of, provenance_path
 from deepcredit.store.fingerprint import code_of_cell, fingerprint
 from deepcredit.store.processor import processor
@@ -68,12 +69,15 @@ def write(cell: Cell, dataset: xr.Dataset, facts: Mapping[str, Any]) -> Path:
 
 
 def read(path: Path) -> xr.Dataset:
-    """The arrays of a cell, loaded. Raises a `UserError` that says what to do if the file is absent or damaged."""
+    """The arrays of a cell, loaded. Raises a `UserError` that says what to do if the file is absent or damaged.
+
+    Raises an `OSError` if it cannot be read now, which says nothing of what is in it.
+    """
     if not path.is_file():
         raise UserError(f"{paths.relative(path)} is not in the store; run `snakemake` to compute it")
     try:
-        return xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
+        return netcdf.parsed(path.read_bytes())
+    except netcdf.DamagedError as error:
         raise UserError(f"{paths.relative(path)} is damaged; delete it and run `snakemake` again") from error
 
 
