@@ -12,8 +12,12 @@ import pytest
 import torch
 
 from tests.clones import TARGETS, Clone, copy_project
+from tests.gpu.pretend import Device, pretended
+from tests.gpu.tensors import CUDA
 
 OWN_ORACLES = Path(__file__).parent / "oracles" / "given"
+#: whether torch finds a CUDA device, before any is pretended
+CUDA_IS_THERE = torch.cuda.is_available()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +39,42 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+# --- a CUDA device ------------------------------------------------------------------------------------------------
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """`pytest -m cuda` selects the tests of the CUDA path."""
+    if {"cuda", "pretended_cuda"} & set(getattr(item, "fixturenames", ())):
+        item.add_marker("cuda")
+
+
+@pytest.fixture
+def _as_in_a_job(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Deterministic, as training is."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("error")
+    yield
+    torch.set_deterministic_debug_mode(before)
+
+
+@pytest.fixture
+def pretended_cuda(_as_in_a_job: None) -> Iterator[Device]:
+    """The pretended CUDA device, for tests that read its counters or set its capacity."""
+    if CUDA_IS_THERE:
+        pytest.skip("counters and capacity are the pretended device's, and there is a real one")
+    with pretended() as device:
+        yield device
+
+
+@pytest.fixture
+def cuda(request: pytest.FixtureRequest, _as_in_a_job: None) -> torch.device:
+    """A CUDA device: a real one where torch finds one, else the pretended."""
+    if not CUDA_IS_THERE:
+        request.getfixturevalue("pretended_cuda")
+    return CUDA
 
 
 # --- one build that tests share -----------------------------------------------------------------------------------

@@ -11,37 +11,19 @@ import torch
 
 from deepcredit.core.errors import UserError
 from deepcredit.nets.init import draw_weights
-from deepcredit.nets.mlp import MLP, Weights, feedforward, predict
-from deepcredit.nets.names import Algorithm, Init, Parameterisation
+from deepcredit.nets.mlp import Weights, feedforward, predict
+from deepcredit.nets.names import Algorithm, Init
 from deepcredit.rules.loss import squared_loss
-from deepcredit.rules.options import SteppedInference
 from deepcredit.rules.penalties import Penalties
 from deepcredit.rules.predictive_coding.energy import energy
 from deepcredit.theory.hessian import hessian_at_start
 from deepcredit.training import fit, recorders
-from deepcredit.training.fit import Options, Records, in_chunks, train
+from deepcredit.training.fit import Records, in_chunks
 from deepcredit.training.images import ImageData
 from deepcredit.training.members import Member, Recipe
 from deepcredit.training.order import BatchOrder
-from deepcredit.training.recorders import DIVERGED, NO_LEARNING, Schedule
-
-NET = MLP(12, 8, 3, 4, "tanh", Parameterisation.mupc, skips=True)
-PC = Recipe(NET, Init.standard_gauss, 1.0, "pc", batch_size=10)
-BP = replace(PC, rule="bp")
-SCHEDULE = Schedule(n_steps=25, test_every=5, n_test=95)
-OPTIONS = Options(torch.device("cpu"), memory=1e9)
-
-
-def fitted(recipe: Recipe, members: list[Member], images: ImageData, **options: Any) -> Records:
-    schedule = options.pop("schedule", SCHEDULE)
-    return train(recipe, members, images, schedule, replace(OPTIONS, **options), condition=recipe.rule == "pc")
-
-
-def inferring(
-    seed: int, weight_lr: float, lr: float = 0.4, decay: float = 0.0, algorithm: Algorithm = Algorithm.gd
-) -> Member:
-    """A member that learns by three steps of inference."""
-    return Member(seed, weight_lr, SteppedInference(lr, algorithm, 3, decay))
+from deepcredit.training.recorders import DIVERGED, NO_LEARNING
+from tests.ensembles import BP, NET, PC, SCHEDULE, Interruption, fitted, inferring
 
 
 def by_autograd(recipe: Recipe, member: Member, images: ImageData) -> tuple[list[float], Weights]:
@@ -151,10 +133,6 @@ def test_a_run_at_chance_stops_at_its_first_test(images: ImageData) -> None:
     assert np.isfinite(found.train_loss[0]).tolist() == [True] * 5 + [False] * 20
     assert found.test_accuracy[0, 0] == 0.0
     assert np.isnan(found.test_accuracy[0, 1:]).all()
-
-
-class Interruption(Exception):
-    """What kills a training in the middle."""
 
 
 def test_training_resumes_where_it_was_killed(

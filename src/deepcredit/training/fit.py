@@ -5,6 +5,7 @@ Shapes: E members, S steps, R tests, H hidden layers, L weight layers.
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -41,6 +42,8 @@ T = TypeVar("T")
 EXPECTED_WARNINGS = (
     # it asks torch what a leaf is in the way that torch is about to drop
     (FutureWarning, "`isinstance.treespec, LeafSpec.` is deprecated"),
+    # a job that is to compute on the CPU does, whatever else is there
+    (UserWarning, "GPU available but not used"),
     # a job of a cluster is one process, which the cluster has started
     (UserWarning, "The `srun` command is available on your system but is not used"),
 )
@@ -188,11 +191,14 @@ def _run_lightning(
     last = options.checkpoints / "last.ckpt" if options.checkpoints else None
     watching: list[pl.Callback] = [Saver(last, options.checkpoint_seconds)] if last else []
     watching += [Reporter(options.report, recording)] if options.report else []
-    with warnings.catch_warnings(), fast_products():
+    on_cuda = options.device.type == "cuda"
+    # those of the CPU; while they are chosen, torch answers no question about CUDA's
+    products = nullcontext() if on_cuda else fast_products()
+    with warnings.catch_warnings(), products:
         for category, message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message, category)
         trainer = pl.Trainer(
-            accelerator="gpu" if options.device.type == "cuda" else "cpu",
+            accelerator="gpu" if on_cuda else "cpu",
             devices=1,
             max_steps=n_steps,
             max_epochs=-1,

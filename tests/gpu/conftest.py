@@ -1,0 +1,5 @@
+"""Fixtures of tests that train."""
+
+from tests.ensembles import images
+
+__all__ = ["images"]
