@@ -9,7 +9,7 @@ from deepcredit.config.cells import cells_of, single_cell
 from deepcredit.config.compose import experiment_config, experiment_names
 from deepcredit.config.schema import Experiment
 from deepcredit.plan import batches, cost, machine
-from deepcredit.plan.cost import Cost
+from deepcredit.plan.cost import Cost, CudaWork, Device
 from deepcredit.plan.plan import Plan, PlannedCell
 from deepcredit.rules.costs import moved_layers
 from deepcredit.rules.options import SteppedInference
@@ -28,7 +28,7 @@ def training(*overrides: str) -> PcTraining:
 def test_every_cell_of_the_paper_has_a_cost_of_its_own(name: str) -> None:
     for cell in cells_of(name, "paper"):
         found = cost.cost(cell.config)
-        assert found.process_bytes > cost.PROCESS_BYTES
+        assert found.process_bytes() > cost.PROCESS_BYTES
         assert found.core_seconds > 0 or cell.kind in ("interference", "linear_regression", "tp_linear")
 
 
@@ -56,24 +56,29 @@ def test_what_members_share_is_counted_once() -> None:
     assert six - shared == pytest.approx(6 * (one - shared))
 
 
+def operations(*overrides: str) -> float:
+    return training_cost.cuda(training(*overrides)).operations
+
+
 def test_operations_are_those_of_the_products() -> None:
     """A hidden layer more: 2 B N² up, for the gradient and, under backpropagation, down; 4 B N² for every move."""
     of_layer = 2 * 64 * 4096**2
     for rule, expected in (("rule=bp", 3 * of_layer), ("inference.max_t=0", 2 * of_layer)):
         shallow, deep = (
-            training_cost.operations(training(rule, "data.n_test=64", f"model.n_hidden={h}", "model.width=4096"))
+            operations(rule, "data.n_test=64", f"model.n_hidden={h}", "model.width=4096")
             for h in (8, 9)
         )
         steps, tests = 937, 3 * 2 * 64 * 4096**2
         assert deep - shallow == pytest.approx(steps * expected + tests)
-    short, long = (training_cost.operations(training("model.n_hidden=8", f"inference.max_t={t}")) for t in (10, 11))
+    short, long = (operations("model.n_hidden=8", f"inference.max_t={t}") for t in (10, 11))
     assert long - short == pytest.approx(937 * 8 * 4 * 64 * 512**2)
 
 
 def test_seconds_follow_the_speed_of_the_machine() -> None:
-    work = Cost(core_seconds=20.0, memory_bytes=0.0, operations=1e12, kernels=1000.0)
+    work = Cost(20.0, cuda=CudaWork(operations=1e12, kernels=1000.0, bytes=6e9, host_seconds=8.0))
     assert work.cpu_seconds(2.0) - cost.CELL_SECONDS == pytest.approx(10.0)
-    assert work.cuda_seconds(1e12) == pytest.approx(cost.CELL_SECONDS + 1.0 + 1000 * cost.KERNEL_SECONDS)
+    on_cuda = work.cuda_seconds(Device(operations=1e12, bytes=3e9), 2.0)
+    assert on_cuda == pytest.approx(cost.CELL_SECONDS + 1.0 + 2.0 + 1000 * cost.KERNEL_SECONDS + 4.0)
     assert Cost(1.0, 1.0).cuda_seconds() is None
 
 
@@ -98,19 +103,18 @@ def test_a_machine_that_was_not_measured_is_taken_for_the_slowest_that_was(monke
 def cell(number: int, seconds: float, *, memory_bytes: float = 2e9, cuda: bool = False) -> PlannedCell:
     """A cell that a core of this machine is expected to compute in so many seconds, in a process of this memory."""
     core_seconds = (seconds - cost.CELL_SECONDS) * machine.speed()
-    on_device = {"operations": 1.0, "kernels": 1.0} if cuda else {}
     return PlannedCell(
         config=Experiment(kind="some", experiment="some"),
         labels={"n": number},
         overrides=(f"n={number}",),
         path=f"results/store/some/absent-{number}.nc",
-        cost=Cost(core_seconds, memory_bytes - cost.PROCESS_BYTES, **on_device),
+        cost=Cost(core_seconds, memory_bytes - cost.PROCESS_BYTES, CudaWork(1.0, 1.0) if cuda else None),
         datasets=(),
     )
 
 
-def jobs(*cells: PlannedCell, cluster: bool = False) -> list[batches.Batch]:
-    return batches.batches(Plan("quick", {"some": tuple(cells)}, {}), cluster)
+def jobs(*cells: PlannedCell, cluster: bool = False, gpus: bool = False) -> list[batches.Batch]:
+    return batches.batches(Plan("quick", {"some": tuple(cells)}, {}), cluster, gpus)
 
 
 def test_cheap_cells_share_a_job_and_dear_ones_do_not() -> None:
@@ -128,9 +132,10 @@ def test_a_job_has_time_and_memory_to_spare_and_more_of_both_when_it_comes_again
 
 
 def test_only_a_long_job_that_has_a_use_for_a_gpu_wants_one() -> None:
-    assert [job.gpu for job in jobs(cell(1, 3600.0, cuda=True), cluster=True)] == [True]
-    assert [job.gpu for job in jobs(cell(1, 3600.0), cluster=True)] == [False]
-    assert [job.gpu for job in jobs(cell(1, 20.0, cuda=True), cluster=True)] == [False]
+    assert [job.gpu for job in jobs(cell(1, 3600.0, cuda=True), gpus=True)] == [True]
+    assert [job.gpu for job in jobs(cell(1, 3600.0, cuda=True))] == [False]
+    assert [job.gpu for job in jobs(cell(1, 3600.0), gpus=True)] == [False]
+    assert [job.gpu for job in jobs(cell(1, 20.0, cuda=True), gpus=True)] == [False]
 
 
 def test_a_large_cell_is_granted_the_memory_that_its_job_asks_for_on_a_cluster_only() -> None:

@@ -15,7 +15,10 @@ from deepcredit.core.registry import check_choices
 
 
 class Accelerator(Enum):
-    """Where a job computes: `auto` takes a CUDA device if there is one."""
+    """Where a job computes: `auto` takes a CUDA device that is free and that the job was given, `cuda` waits for one.
+
+    What computes is told `cpu` or `cuda`.
+    """
 
     auto = "auto"
     cpu = "cpu"

@@ -19,6 +19,7 @@ from deepcredit.config.trees import leaves
 from deepcredit.core import paths, words
 from deepcredit.core.errors import UserError, check
 from deepcredit.jobs.compute import obtain, prepare_torch
+from deepcredit.plan import devices
 from deepcredit.plan.plan import PlannedCell, plan
 from deepcredit.store import adopt as stores
 from deepcredit.store.adopt import Earlier
@@ -52,8 +53,13 @@ class Pair:
     @property
     def seconds(self) -> float:
         """How long the cell is expected to compute on the device that the earlier array is of."""
-        on_cuda = self.cell.cuda_seconds if self.earlier.device != "cpu" else None
+        on_cuda = self.cell.cuda_seconds if self.on_cuda else None
         return self.cell.seconds if on_cuda is None else on_cuda
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether the earlier array was computed on a CUDA device, and not only where there was one."""
+        return self.earlier.device != "cpu" and self.cell.cost.cuda is not None
 
     @property
     def described(self) -> str:
@@ -177,7 +183,7 @@ def _refusal(earlier: Earlier, cuda: str) -> str:
 def _cuda_device(found: Iterable[Earlier]) -> str:
     """The CUDA device of this machine, asked for only where an array was computed on one."""
     on_cpu = all(earlier.device == "cpu" for earlier in found)
-    return "cpu" if on_cpu else prepare_torch(Trainer(accelerator=Accelerator.cuda))
+    return "cpu" if on_cpu else prepare_torch(Trainer(accelerator=devices.placed(Accelerator.auto)))
 
 
 def _of_unknown_processors(pairs: Iterable[Pair]) -> Iterator[str]:
@@ -204,7 +210,7 @@ def _sample(pairs: Sequence[Pair], minutes: float, seed: int, renames: Renames, 
             continue
         say(f"{number} of {len(drawn)}: {pair.cell.path}, expected in {words.cost(pair.seconds)}")
         try:
-            obtain(pair.cell, _trainer(pair.earlier))
+            obtain(pair.cell, _trainer(pair))
         except UserError as error:
             failed[f"{pair.cell.experiment} cannot be computed again: {error}"] = pair
         else:
@@ -248,10 +254,10 @@ def _chosen(pairs: Sequence[Pair], seed: int) -> list[Pair]:
     return sorted(chosen, key=lambda pair: pair.seconds)
 
 
-def _trainer(earlier: Earlier) -> Trainer:
+def _trainer(pair: Pair) -> Trainer:
     """As the earlier array was computed: threads and device may change bits."""
-    accelerator = Accelerator.cpu if earlier.device == "cpu" else Accelerator.cuda
-    return Trainer(accelerator=accelerator, threads=earlier.threads, progress=False)
+    accelerator = Accelerator.cuda if pair.on_cuda else Accelerator.cpu
+    return Trainer(accelerator=accelerator, threads=pair.earlier.threads, progress=False)
 
 
 def _compared(pair: Pair, renames: Renames) -> list[str]:

@@ -19,13 +19,14 @@ from pathlib import Path
 
 from deepcredit.config.cells import Cell, single_cell
 from deepcredit.config.compose import experiment_config, overridden
-from deepcredit.config.schema import Accelerator, Trainer
+from deepcredit.config.schema import Accelerator, Experiment, Trainer
 from deepcredit.config.studies import part_of
 from deepcredit.config.trees import instantiate, tree_of
 from deepcredit.core import paths
+from deepcredit.core.errors import UserError, check
 from deepcredit.jobs.progress import Watcher
-from deepcredit.plan import machine
-from deepcredit.plan.cost import check_memory
+from deepcredit.plan import devices, machine
+from deepcredit.plan.cost import check_memory, cost
 from deepcredit.store import store
 from deepcredit.store.address import path_of
 
@@ -57,17 +58,17 @@ def checkpoint_folder(path: Path) -> Path:
 
 
 def _compute(cell: Cell, trainer: Trainer) -> Path:
-    config = dataclasses.replace(cell.config, trainer=trainer)
-    check_memory(config)
     _log_to_stderr()
-    device = prepare_torch(trainer)
+    config = _placed(cell, trainer)
+    check_memory(config)
+    device = prepare_torch(config.trainer)
     run = part_of(cell.kind, "run")
     checkpoints = checkpoint_folder(path_of(cell))
     offered = {"checkpoints": checkpoints, "report": Watcher() if trainer.progress else None}
     taken = {name: offer for name, offer in offered.items() if name in inspect.signature(run).parameters}
     if "checkpoints" in taken:
         _mention_others(checkpoints)
-    machine.calibrate(machine.CORE if device == "cpu" else machine.CUDA)
+    machine.calibrate(on_cuda=config.trainer.accelerator is Accelerator.cuda)
     started, started_cpu = time.perf_counter(), time.process_time()
     dataset = run(config, **taken)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - started_cpu
@@ -75,6 +76,16 @@ def _compute(cell: Cell, trainer: Trainer) -> Path:
     path = store.write(cell, dataset, {**facts, "device": device, "threads": trainer.threads})
     _remove(checkpoints)
     return path
+
+
+def _placed(cell: Cell, trainer: Trainer) -> Experiment:
+    """The config of a cell with it decided what it is computed on; a CUDA device is this process's own then."""
+    asked = trainer.accelerator
+    if cost(cell.config).cuda is None:
+        allowed = f"auto or cpu, since {cell.kind} is computed on the CPU"
+        check(asked is not Accelerator.cuda, "trainer.accelerator", asked.value, allowed)
+        asked = Accelerator.cpu
+    return dataclasses.replace(cell.config, trainer=dataclasses.replace(trainer, accelerator=devices.placed(asked)))
 
 
 def _remove(checkpoints: Path) -> None:
@@ -102,12 +113,21 @@ def _log_to_stderr() -> None:
 
 
 def prepare_torch(trainer: Trainer) -> str:
-    """Fix thread count and determinism of this process; returns the name of the device in use."""
+    """Fix thread count and determinism of this process; returns the name of the device that it computes on.
+
+    Raises a `UserError` where that is a CUDA device which does not answer.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
     torch.set_num_threads(trainer.threads)
     # the same as `use_deterministic_algorithms(True)`, which imports the compiler: a second
     torch.set_deterministic_debug_mode("error")
-    use_cuda = trainer.accelerator is not Accelerator.cpu and torch.cuda.is_available()
-    return torch.cuda.get_device_name() if use_cuda else "cpu"
+    if trainer.accelerator is not Accelerator.cuda:
+        return "cpu"
+    try:
+        torch.zeros(1, device="cuda")
+    except RuntimeError as error:  # of another process alone, or broken
+        said = str(error).splitlines()[0]
+        raise UserError(f"trainer.accelerator=cuda: the device does not answer ({said})") from error
+    return torch.cuda.get_device_name()

@@ -1,44 +1,57 @@
 """How fast this machine is, measured once in a moment and kept in `results/cache/machines.json` by the host's name.
 
-`deepcredit.plan.cost` counts seconds of a nominal core; the speed says how many of them a core here does in one.
+`deepcredit.plan.cost` counts seconds of a nominal core; the speed says how many of them a core here does in one. Of a
+CUDA device it counts operations and bytes.
 """
 
 import json
 import socket
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from deepcredit.core import paths
 from deepcredit.core.files import write_text
-from deepcredit.plan.cost import CUDA_OPERATIONS
+from deepcredit.plan.cost import A100, Device
 
 #: CPU seconds that a nominal core takes for the sample of work
 NOMINAL_SAMPLE = 0.014
 
-CORE, CUDA = "core", "cuda"
+#: what is measured: a core beside the nominal one, a CUDA device's operations and bytes a second; unmeasured ones
+CORE, OPERATIONS, BYTES = "core", "cuda", "cuda bytes"
+NOMINAL = {CORE: 1.0, OPERATIONS: A100.operations, BYTES: A100.bytes}
 
 
 @cache
-def speed(device: str = CORE) -> float:
-    """Of a core here beside a nominal one, or operations a second of a CUDA device.
+def speed(measure: str = CORE) -> float:
+    """One of the measures, here.
 
-    Where it was not measured, that of the slowest machine that was, or the nominal one.
+    Where it was not taken, that of the slowest machine where it was, or the nominal one.
     """
     known = _known()
-    own = known.get(socket.gethostname(), {}).get(device)
-    others = [speeds[device] for speeds in known.values() if device in speeds]
-    return own or min(others, default=1.0 if device == CORE else CUDA_OPERATIONS)
+    own = known.get(socket.gethostname(), {}).get(measure)
+    others = [speeds[measure] for speeds in known.values() if measure in speeds]
+    return own or min(others, default=NOMINAL[measure])
 
 
-def calibrate(device: str = CORE) -> None:
-    """Measure this machine, unless that was done. Imports torch; on the CPU with as many threads as torch uses."""
-    if device in _known().get(socket.gethostname(), {}):
+def device() -> Device:
+    """The CUDA device here, or the slowest that was measured."""
+    return Device(speed(OPERATIONS), speed(BYTES))
+
+
+def calibrate(on_cuda: bool = False) -> None:
+    """Measure this machine's core or its CUDA device, unless that was done. On the CPU with torch's threads.
+
+    Imports torch.
+    """
+    measured = _known().get(socket.gethostname(), {})
+    if (BYTES if on_cuda else CORE) in measured:
         return
-    found = _measure_cpu() if device == CORE else _measure_cuda()
+    found = _measure_cuda() if on_cuda else {CORE: _measure_cpu()}
     known = _known()
-    known.setdefault(socket.gethostname(), {})[device] = found
+    known.setdefault(socket.gethostname(), {}).update(found)
     write_text(_path(), json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
@@ -66,16 +79,24 @@ def _measure_cpu() -> float:
     return NOMINAL_SAMPLE / min(taken)
 
 
-def _measure_cuda() -> float:
+def _measure_cuda() -> dict[str, float]:
     import torch
 
-    a: Any = torch.ones(64, 64, 512, device="cuda")
-    w = torch.full((64, 512, 512), 1e-3, device="cuda")
+    a, w = torch.ones(64, 64, 512, device="cuda"), torch.full((64, 512, 512), 1e-3, device="cuda")
+    large, out = torch.ones(2, 2**26, device="cuda")  # 256 MiB each: no cache holds them
+    product, moving = _seconds(lambda: torch.bmm(a, w)), _seconds(lambda: torch.add(large, 1.0, out=out))
+    return {OPERATIONS: 2 * a.numel() * w.shape[2] / product, BYTES: 2 * large.nbytes / moving}
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    """What a kernel of a CUDA device takes, warm."""
+    import torch
+
     for _ in range(3):
-        a @ w
+        work()
     torch.cuda.synchronize()
     started = time.perf_counter()
     for _ in range(20):
-        a @ w
+        work()
     torch.cuda.synchronize()
-    return 20 * 2 * 64 * 64 * 512 * 512 / (time.perf_counter() - started)
+    return (time.perf_counter() - started) / 20

@@ -26,8 +26,8 @@ from deepcredit.core.registry import choices, module_of, record_modules
 from deepcredit.data.datasets import DATASETS
 from deepcredit.figures.sheets import check_sheet, content, sheets
 from deepcredit.figures.style import STYLE_SHEET
-from deepcredit.plan.cost import Cost, cost
-from deepcredit.plan.machine import CORE, CUDA, speed
+from deepcredit.plan.cost import Cost, CudaWork, cost
+from deepcredit.plan.machine import device, speed
 from deepcredit.store import fingerprint
 from deepcredit.store.address import path_of
 from deepcredit.store.provenance import read_json
@@ -45,17 +45,12 @@ class PlannedCell(Cell):
     @property
     def seconds(self) -> float:
         """How long one core of this machine is expected to compute the cell."""
-        return self.cost.cpu_seconds(speed(CORE))
+        return self.cost.cpu_seconds(speed())
 
     @property
     def cuda_seconds(self) -> float | None:
         """How long a CUDA device is expected to, if it is of use."""
-        return self.cost.cuda_seconds(speed(CUDA))
-
-    @property
-    def memory_bytes(self) -> float:
-        """Of the process that computes the cell."""
-        return self.cost.process_bytes
+        return self.cost.cuda_seconds(device(), speed())
 
 
 @dataclass(frozen=True)
@@ -144,9 +139,14 @@ def _planned_cell(tree: dict[str, Any], experiment: str) -> PlannedCell:
         cell.labels,
         cell.overrides,
         paths.relative(path_of(cell)),
-        Cost(**tree["cost"]),
+        _cost(tree["cost"]),
         tuple(_fetched(cell.config)),
     )
+
+
+def _cost(tree: dict[str, Any]) -> Cost:
+    cuda = tree["cuda"]
+    return Cost(**{**tree, "cuda": cuda and CudaWork(**cuda)})
 
 
 def _fetched(config: Experiment) -> Iterator[str]:

@@ -82,7 +82,7 @@ def members(config: PcTraining) -> list[Member]:
 
 
 def _device(accelerator: Accelerator) -> torch.device:
-    use_cuda = accelerator is not Accelerator.cpu and torch.cuda.is_available()
+    use_cuda = accelerator is Accelerator.cuda
     return torch.device("cuda", torch.cuda.current_device()) if use_cuda else torch.device("cpu")
 
 
