@@ -1,12 +1,28 @@
 # One rule a job, for the arrays that the store lacks; cheap cells of one experiment share a job. An array's name says
 # what it was computed from, so only a missing name makes a job. The content of data files is fixed, hence `ancient`.
 
-from deepcredit.plan import batches
+from deepcredit.plan import batches, devices
 
-# on a cluster jobs are longer, and those that want a GPU ask for one unless `--config gpu=0` says that there is none
+
+def shared_gpus():
+    """How many devices here jobs share: so many as `--resources gpu=N` says, or all. Each job has one to itself."""
+    if not batches.any_wants_gpu(PLAN):
+        return 0
+    asked = workflow.global_resources.get("gpu")
+    try:
+        found = devices.for_jobs(None if asked is None else asked.value)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    workflow.register_resource("gpu", found)
+    return found
+
+
+# on a cluster jobs are longer; jobs that want a GPU ask for one unless `--config gpu=0` says that there is none
 CLUSTER = workflow.is_main_process and workflow.non_local_exec
-BATCHES = batches.batches(PLAN, CLUSTER) if workflow.is_main_process else batches.submitted(PLAN.scale)
-GPUS = CLUSTER and str(config.get("gpu", 1)) != "0"
+WANTED = workflow.is_main_process and str(config.get("gpu", 1)) != "0"
+GPUS = WANTED and (CLUSTER or shared_gpus() > 0)
+BATCHES = batches.batches(PLAN, CLUSTER, GPUS) if workflow.is_main_process else batches.submitted(PLAN.scale)
+WITH_GPU = batches.gpu_resources(workflow.resource_settings.default_resources or {})
 
 
 onstart:
@@ -31,7 +47,7 @@ for batch in BATCHES:
         resources:
             runtime=lambda wildcards, attempt, batch=batch: batch.minutes(attempt),
             mem_mb=lambda wildcards, attempt, batch=batch: batch.memory(attempt),
-            gpu=int(batch.gpu and GPUS),
+            **(WITH_GPU if batch.gpu else {"gpu": 0}),
         # the longest first, so that no core is left with it at the end
         priority: round(batch.seconds)
         conda:

@@ -9,9 +9,10 @@ import dataclasses
 import json
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deepcredit.config.schema import Accelerator, Trainer
 from deepcredit.core import paths
@@ -28,6 +29,9 @@ GPU_FROM_SECONDS = 600.0
 
 #: what a job is given of time and memory: so much more than expected, and so much beside; again with every attempt
 MORE_TIME, MORE_MINUTES, MORE_MEMORY = 3.0, 10.0, 1.5
+
+#: default resources of a profile that hold for jobs with a GPU alone → what they then are to SLURM
+ON_GPU = {"gpu_partition": "slurm_partition", "gpu_gres": "gres", "gpu_constraint": "constraint"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,12 @@ def batches(plan: Plan, cluster: bool = False, gpus: bool = False) -> list[Batch
 def any_wants_gpu(plan: Plan) -> bool:
     """Whether a cell that the store lacks would be computed on a GPU."""
     return any(_wants_gpu(cell) for cells in plan.cells.values() for cell in _missing(cells))
+
+
+def gpu_resources(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job with a GPU asks for, where these are a profile's default resources: `gpu`, or `gres` in its place."""
+    found = {name: defaults[key] for key, name in ON_GPU.items() if key in defaults}
+    return found if "gres" in found else {"gpu": 1, **found}
 
 
 def write(scale: str, found: Sequence[Batch]) -> None:
