@@ -22,7 +22,8 @@ CLUSTER = workflow.is_main_process and workflow.non_local_exec
 WANTED = workflow.is_main_process and str(config.get("gpu", 1)) != "0"
 GPUS = WANTED and (CLUSTER or shared_gpus() > 0)
 BATCHES = batches.batches(PLAN, CLUSTER, GPUS) if workflow.is_main_process else batches.submitted(PLAN.scale)
-WITH_GPU = batches.gpu_resources(workflow.resource_settings.default_resources or {})
+DEFAULTS = {name: of.raw for name, of in (workflow.resource_settings.default_resources or {}).items()}
+WITH_GPU = batches.gpu_resources(DEFAULTS)
 
 
 onstart:
