@@ -64,10 +64,7 @@ def test_operations_are_those_of_the_products() -> None:
     """A hidden layer more: 2 B N² up, for the gradient and, under backpropagation, down; 4 B N² for every move."""
     of_layer = 2 * 64 * 4096**2
     for rule, expected in (("rule=bp", 3 * of_layer), ("inference.max_t=0", 2 * of_layer)):
-        shallow, deep = (
-            operations(rule, "data.n_test=64", f"model.n_hidden={h}", "model.width=4096")
-            for h in (8, 9)
-        )
+        shallow, deep = (operations(rule, "data.n_test=64", f"model.n_hidden={h}", "model.width=4096") for h in (8, 9))
         steps, tests = 937, 3 * 2 * 64 * 4096**2
         assert deep - shallow == pytest.approx(steps * expected + tests)
     short, long = (operations("model.n_hidden=8", f"inference.max_t={t}") for t in (10, 11))

@@ -21,8 +21,8 @@ CALLS = 1.0e-5
 BACKPROPAGATED = 1.0e-4
 
 #: kernels of a step for the products of output and hidden layers, up and down, one of which begins with a copy; of a
-#: layer of a feed-forward pass with skips: its product, which begins with a copy, and its activation
-STEP_PRODUCTS, FORWARD_KERNELS = 5, 3
+#: layer of a feed-forward pass with skips for its product, which begins with a copy
+STEP_PRODUCTS, FORWARD_PRODUCT = 5, 2
 #: passes over arrays as large as the weights, for a batch: to and from layers first, and the gradient scaled
 PASSES = 5
 
@@ -87,11 +87,11 @@ def stepped_inference(batch: Batch, options: SteppedInference) -> BatchCost:
     seconds = INFERRED * (inferred + batch.operations) + CALLS * (steps + batch.n_hidden)
     seconds += an_activity * moved * batch.activities
     seconds += ACTIVATIONS[batch.act_fn].seconds * (moved + batch.n_hidden) * batch.activities
-    a_step = step_passes(batch.act_fn, options)
+    a_step, a_layer = step_passes(batch.act_fn, options), FORWARD_PRODUCT + len(_value(ACTIVATIONS[batch.act_fn]))
     return BatchCost(
         seconds,
         inferred + 2 * batch.operations,
-        steps * (STEP_PRODUCTS + len(a_step)) + batch.n_hidden * FORWARD_KERNELS,
+        steps * (STEP_PRODUCTS + len(a_step)) + batch.n_hidden * a_layer,
         4 * (moved * batch.activities * sum(a_step) + PASSES * batch.n_weights),
     )
 
