@@ -138,13 +138,13 @@ from deepcredit.rules.predictive_coding.energy import energy
 from deepcredit.rules.predictive_coding.learner import Learner
 from deepcredit.studies.mupc.experiments.pc_training import recipe
 from deepcredit.training.members import Member
-from deepcredit.training.stack import Stack
+from deepcredit.training.stack import stacks
 
 swish = ACTIVATIONS["swish2"]
 z = torch.linspace(-5, 5, 101, dtype=torch.float64, requires_grad=True)
 (slope,) = torch.autograd.grad(swish.value(z).sum(), z)
 
-stack = Stack(recipe(config), [Member(0, 0.01, config.member_options[0])])
+(stack,) = stacks(recipe(config), [Member(0, 0.01, config.member_options[0])], torch.device("cpu"))
 rng = torch.Generator().manual_seed(0)
 x = torch.randn(1, config.data.batch_size, 784, generator=rng)
 y = torch.eye(10)[torch.randint(10, (1, config.data.batch_size), generator=rng)]

@@ -1,6 +1,7 @@
 """Training of ensembles: against the same training with torch's autograd and Adam, and member by member."""
 
 import itertools
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from deepcredit.rules.loss import squared_loss
 from deepcredit.rules.penalties import Penalties
 from deepcredit.rules.predictive_coding.energy import energy
 from deepcredit.theory.hessian import hessian_at_start
-from deepcredit.training import fit, recorders
-from deepcredit.training.fit import Records, in_chunks
+from deepcredit.training import fit, recorders, watching
+from deepcredit.training.chunks import Sizes, bytes_per_member, in_chunks
+from deepcredit.training.fit import Records
 from deepcredit.training.images import ImageData
 from deepcredit.training.members import Member, Recipe
 from deepcredit.training.order import BatchOrder
@@ -109,7 +111,7 @@ def test_a_member_trains_to_the_same_bits_whoever_is_beside_it(
 def test_two_chunks_are_one_ensemble(images: ImageData) -> None:
     members = [inferring(*own) for own in NINE]
     whole = fitted(PC, members, images)
-    two = fitted(PC, members, images, memory=5 * fit.bytes_per_member(PC))
+    two = fitted(PC, members, images, memory=5 * bytes_per_member(PC))
     assert same(two, whole, list(range(9)))
 
 
@@ -147,6 +149,7 @@ def test_training_resumes_where_it_was_killed(
         if trainer.global_step == 23:
             raise Interruption
 
+    monkeypatch.setattr(watching, "SAVING_SHARE", math.inf)
     monkeypatch.setattr(fit.Recording, "on_train_batch_end", killed)
     with pytest.raises(Interruption):
         fitted(PC, members, images, checkpoints=tmp_path, checkpoint_seconds=0.0)
@@ -190,7 +193,7 @@ def test_out_of_memory_makes_chunks_smaller() -> None:
         return [m.seed for m in members]
 
     members = [Member(seed, 0.1) for seed in range(7)]
-    assert [seed for seeds in in_chunks(work, members, 5) for seed in seeds] == list(range(7))
+    assert [seed for seeds in in_chunks(work, members, Sizes(5)) for seed in seeds] == list(range(7))
     assert tried == [5, 2, 2, 2, 1]
 
 
@@ -199,7 +202,7 @@ def test_one_member_that_does_not_fit_is_an_error() -> None:
         raise torch.cuda.OutOfMemoryError
 
     with pytest.raises(torch.cuda.OutOfMemoryError):
-        in_chunks(work, [Member(0, 0.1), Member(1, 0.1)], 2)
+        in_chunks(work, [Member(0, 0.1), Member(1, 0.1)], Sizes(2))
 
 
 def test_images_that_do_not_match_the_network_are_refused(images: ImageData) -> None:

@@ -73,12 +73,24 @@ def training_gain(act_fn: str, init: Init) -> float:
 
 
 def draw_weights(
-    net: MLP, init: Init, seeds: Sequence[int], *, gain: float = 1.0, dtype: torch.dtype = torch.float32
+    net: MLP,
+    init: Init,
+    seeds: Sequence[int],
+    *,
+    gain: float = 1.0,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
 ) -> Weights:
-    """Weights of one network per seed, on the CPU, layers drawn in order from the input up."""
-    members = [_draw_member(net, init, generator(seed, Stream.weights), gain, dtype) for seed in seeds]
-    return Weights.from_layers([torch.stack(layer) for layer in zip(*members, strict=True)])
+    """Weights of one network per seed, layers drawn in order from the input up.
 
-
-def _draw_member(net: MLP, init: Init, rng: Generator, gain: float, dtype: torch.dtype) -> list[Tensor]:
-    return [_DRAW[init](torch.empty(shape, dtype=dtype), rng).mul_(gain) for shape in net.layer_shapes]
+    They are drawn on the CPU, once for every seed, and a layer at a time goes where it belongs on `device`.
+    """
+    weights = net.empty_weights(len(seeds), dtype=dtype, device=device)
+    for seed in dict.fromkeys(seeds):
+        rng = generator(seed, Stream.weights)
+        for shape, layer in zip(net.layer_shapes, weights.layers(), strict=True):
+            drawn = _DRAW[init](torch.empty(shape, dtype=dtype), rng).mul_(gain).to(device)
+            for member, other in enumerate(seeds):
+                if other == seed:
+                    layer[member].copy_(drawn)
+    return weights

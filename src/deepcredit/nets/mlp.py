@@ -103,6 +103,14 @@ class MLP:
         sizes = [self.input_size] + [self.width] * self.n_hidden + [self.output_size]
         return [(n_out, n_in) for n_in, n_out in itertools.pairwise(sizes)]
 
+    def empty_weights(
+        self, n_members: int, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    ) -> Weights:
+        """Memory for the weights of so many networks, not filled."""
+        width = self.width if self.n_hidden else 0
+        shapes = [(width, self.input_size), (max(self.n_hidden - 1, 0), width, width), self.layer_shapes[-1]]
+        return Weights(*(torch.empty(n_members, *shape, dtype=dtype, device=device) for shape in shapes))
+
     @property
     def _unscaled(self) -> bool:
         return self.parameterisation in (Parameterisation.sp, Parameterisation.orthogonal)

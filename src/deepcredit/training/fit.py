@@ -4,11 +4,10 @@ Shapes: E members, S steps, R tests, H hidden layers, L weight layers.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,9 +16,11 @@ from deepcredit.core.errors import check
 from deepcredit.core.registry import load
 from deepcredit.rules.products import fast_products
 from deepcredit.training import lightning as pl
+from deepcredit.training.chunks import Sizes, bytes_per_member, in_chunks
 from deepcredit.training.images import ImageData, ImageModule
 from deepcredit.training.members import Member, Recipe
 from deepcredit.training.module import EnsembleModule
+from deepcredit.training.one_device import OneDevice
 from deepcredit.training.recorders import (
     COMPLETED,
     DIVERGED,
@@ -34,9 +35,7 @@ from deepcredit.training.recorders import (
     TestAccuracy,
     WeightNorms,
 )
-from deepcredit.training.watching import CheckpointFiles, Progress, Report, Reporter, Saver, readable
-
-T = TypeVar("T")
+from deepcredit.training.watching import CheckpointFiles, Progress, Report, Reporter, Saver
 
 #: what Lightning says of things that are as they are meant to be
 EXPECTED_WARNINGS = (
@@ -49,10 +48,6 @@ EXPECTED_WARNINGS = (
 )
 #: a reason of a stop as numpy keeps it: the same bytes whichever occur
 REASON = f"<U{max(len(reason) for reason in (COMPLETED, DIVERGED, NO_LEARNING))}"
-#: arrays as large as all activities that a rule may hold: inference by Adam holds so many
-BUFFERS = 7
-#: share of the memory free that an ensemble is planned to fill
-MEMORY_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -68,6 +63,10 @@ class Options:
     checkpoints: Path | None = None
     checkpoint_seconds: float = 300.0
     report: Report | None = None
+
+    def file(self, name: str) -> Path | None:
+        """A file or folder beside the checkpoints that only runs on this kind of device use."""
+        return self.checkpoints / f"{self.device.type}_{name}" if self.checkpoints else None
 
 
 @dataclass(frozen=True)
@@ -96,58 +95,23 @@ def train(
     fed, wanted = data.train_x.shape[1], recipe.net.input_size
     check(fed == wanted, "images", f"{fed} pixels each", f"{wanted} pixels, the inputs of the network")
     fitting = max(1, int(options.memory // bytes_per_member(recipe)))
+    sizes = Sizes(fitting, options.file(f"chunks_of_{len(members)}.json"))
 
     def chunk(some: Sequence[Member]) -> Records:
         return _fit(recipe, list(some), data, schedule, _own(options, some, members), condition)
 
-    return Records.joined(in_chunks(chunk, members, fitting))
-
-
-def in_chunks(work: Callable[[Sequence[Member]], T], members: Sequence[Member], size: int) -> list[T]:
-    """`work` on at most `size` members at a time; on fewer where a CUDA device runs out of memory.
-
-    Raises the device's error where a single member is too much for it.
-    """
-    done: list[T] = []
-    first = 0
-    while first < len(members):
-        some = members[first : first + size]
-        try:
-            done.append(work(some))
-        except torch.cuda.OutOfMemoryError:
-            if len(some) == 1:
-                raise
-            size = len(some) // 2
-            torch.cuda.empty_cache()
-        else:
-            first += len(some)
-    return done
-
-
-def bytes_per_member(recipe: Recipe) -> int:
-    """Memory of a member in float32: weights, gradients and two moments, copies of the layers; and activities."""
-    net = recipe.net
-    weights = 4 * sum(n_out * n_in for n_out, n_in in net.layer_shapes)
-    copies = 2 * max(net.n_hidden - 1, 0) * net.width**2
-    return 4 * (weights + copies + recipe.batch_size * (BUFFERS * net.n_hidden * net.width + 2 * net.input_size))
-
-
-def free_memory(device: torch.device, host_bytes: float) -> float:
-    """Bytes that an ensemble may be planned to fill: of the device's free memory, or of the host's `host_bytes`."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else host_bytes
-    return MEMORY_SHARE * free
+    return Records.joined(in_chunks(chunk, members, sizes))
 
 
 def _own(options: Options, some: Sequence[Member], members: Sequence[Member]) -> Options:
     """Options with a checkpoint folder that only these members on this kind of device use, and reports that say who."""
-    first, told, folder = members.index(some[0]), options.report, options.checkpoints
+    first, told = members.index(some[0]), options.report
 
     def report(progress: Progress) -> None:
         assert told is not None
         told(replace(progress, first=first, of=len(members)))
 
-    if folder is not None:
-        folder = folder / f"{options.device.type}_members_{first}_to_{first + len(some) - 1}_of_{len(members)}"
+    folder = options.file(f"members_{first}_to_{first + len(some) - 1}_of_{len(members)}")
     return replace(options, checkpoints=folder, report=report if told else None)
 
 
@@ -163,9 +127,10 @@ def _fit(
     conditions = ConditionNumbers(n_members, schedule, number)
     stops = StopPolicy(losses, accuracy)
     recording = Recording(recorders + ([conditions] if condition else []), stops)
-    module = EnsembleModule(recipe, members, data, options.device)
+    files = CheckpointFiles(options.checkpoints / "last.ckpt" if options.checkpoints else None)
+    module = EnsembleModule(recipe, members, data, options.device, files.resumed)
     images = ImageModule(data, tuple(m.seed for m in members), recipe.batch_size, schedule.n_steps)
-    _run_lightning(module, images, recording, schedule.n_steps, options)
+    _run_lightning(module, images, recording, schedule.n_steps, files, options)
     reached, tests = np.array(stops.steps), np.array(schedule.tests, dtype=int)
     return Records(
         train_loss=_until(losses.values, reached, np.arange(1, schedule.n_steps + 1)),
@@ -186,19 +151,23 @@ def _until(values: torch.Tensor, stop_step: np.ndarray, steps: np.ndarray) -> np
 
 
 def _run_lightning(
-    module: EnsembleModule, images: ImageModule, recording: Recording, n_steps: int, options: Options
+    module: EnsembleModule,
+    images: ImageModule,
+    recording: Recording,
+    n_steps: int,
+    files: CheckpointFiles,
+    options: Options,
 ) -> None:
-    last = options.checkpoints / "last.ckpt" if options.checkpoints else None
-    watching: list[pl.Callback] = [Saver(last, options.checkpoint_seconds)] if last else []
+    watching: list[pl.Callback] = [Saver(files.path, options.checkpoint_seconds)] if files.path else []
     watching += [Reporter(options.report, recording)] if options.report else []
-    on_cuda = options.device.type == "cuda"
-    # those of the CPU; while they are chosen, torch answers no question about CUDA's
-    products = nullcontext() if on_cuda else fast_products()
+    # products of the CPU; while they are chosen, torch answers no question about CUDA's
+    products = fast_products() if options.device.type == "cpu" else nullcontext()
     with warnings.catch_warnings(), products:
         for category, message in EXPECTED_WARNINGS:
             warnings.filterwarnings("ignore", message, category)
         trainer = pl.Trainer(
-            accelerator="gpu" if on_cuda else "cpu",
+            accelerator="gpu" if options.device.type == "cuda" else "cpu",
+            strategy=OneDevice(options.device),
             devices=1,
             max_steps=n_steps,
             max_epochs=-1,
@@ -208,6 +177,6 @@ def _run_lightning(
             enable_model_summary=False,
             num_sanity_val_steps=0,
             callbacks=[recording, *watching],
-            plugins=[pl.LightningEnvironment(), CheckpointFiles()],
+            plugins=[pl.LightningEnvironment(), files],
         )
-        trainer.fit(module, images, ckpt_path=readable(last), weights_only=True)
+        trainer.fit(module, images, ckpt_path=files.path if files.resumed else None, weights_only=True)

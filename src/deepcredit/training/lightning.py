@@ -7,8 +7,17 @@ import deepcredit.data.torchvision_ops
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer  # isort: skip
 from pytorch_lightning.plugins.environments import LightningEnvironment  # isort: skip
 from pytorch_lightning.plugins.io import CheckpointIO  # isort: skip
+from pytorch_lightning.strategies import SingleDeviceStrategy  # isort: skip
 
-__all__ = ["Callback", "CheckpointIO", "LightningDataModule", "LightningEnvironment", "LightningModule", "Trainer"]
+__all__ = [
+    "Callback",
+    "CheckpointIO",
+    "LightningDataModule",
+    "LightningEnvironment",
+    "LightningModule",
+    "SingleDeviceStrategy",
+    "Trainer",
+]
 
 assert deepcredit.data.torchvision_ops is not None
 

@@ -78,18 +78,18 @@ class AtTests(Recorder):
 
     def record(self, position: int, module: EnsembleModule, batch: Tensor) -> None:
         """Measure all stacks, and keep that at `position` of the second axis."""
-        for stack, rows in module.rows():
-            self.values[rows, position] = self.measure(module, stack, rows, batch).to(self.values)
+        for stack in module.training_stacks():
+            self.values[stack.positions, position] = self.measure(module, stack, batch).to(self.values)
 
-    def measure(self, module: EnsembleModule, stack: Stack, rows: slice, batch: Tensor) -> Tensor:
-        """The quantity for the members of one stack, at `rows` of the ensemble: [E of the stack, …]."""
+    def measure(self, module: EnsembleModule, stack: Stack, batch: Tensor) -> Tensor:
+        """The quantity for the members of one stack, [E of the stack, …]."""
         raise NotImplementedError
 
 
 class TestAccuracy(AtTests):
     """Accuracy in % on the test set by a feed-forward pass, [E, R]."""
 
-    def measure(self, module: EnsembleModule, stack: Stack, rows: slice, batch: Tensor) -> Tensor:  # noqa: ARG002
+    def measure(self, module: EnsembleModule, stack: Stack, batch: Tensor) -> Tensor:  # noqa: ARG002
         """On the first test images of the schedule."""
         return stack.accuracy(*module.data.first_tests(self.schedule.n_test, stack.recipe.batch_size))
 
@@ -97,7 +97,7 @@ class TestAccuracy(AtTests):
 class ActivityNorms(AtTests):
     """Mean over the batch of ‖z_l‖ at the end of inference, [E, R, H]."""
 
-    def measure(self, module: EnsembleModule, stack: Stack, rows: slice, batch: Tensor) -> Tensor:  # noqa: ARG002
+    def measure(self, module: EnsembleModule, stack: Stack, batch: Tensor) -> Tensor:  # noqa: ARG002
         """At the activities that the weights were just updated with."""
         return stack.activity_norms()
 
@@ -105,7 +105,7 @@ class ActivityNorms(AtTests):
 class WeightNorms(AtTests):
     """‖W_l‖_F, [E, R, L]."""
 
-    def measure(self, module: EnsembleModule, stack: Stack, rows: slice, batch: Tensor) -> Tensor:  # noqa: ARG002
+    def measure(self, module: EnsembleModule, stack: Stack, batch: Tensor) -> Tensor:  # noqa: ARG002
         """After the update."""
         return stack.weight_norms()
 
@@ -126,22 +126,22 @@ class ConditionNumbers(AtTests):
     def before(self, module: EnsembleModule, taken: int, batch: Tensor) -> None:
         """Measure at initialisation."""
         if taken == 0:
-            for stack, rows in module.rows():
-                x, _ = module.first_sample(batch, rows)
+            for stack in module.training_stacks():
+                x, _ = module.first_sample(batch, stack)
                 z, _ = feedforward(stack.recipe.net, stack.weights.map(Tensor.double), x.double())
-                self.values[rows, 0] = self.at(z, module, stack, rows, batch)
+                self.values[stack.positions, 0] = self.at(z, module, stack, batch)
 
     def record(self, position: int, module: EnsembleModule, batch: Tensor) -> None:
         """After the place of the initialisation."""
         super().record(1 + position, module, batch)
 
-    def measure(self, module: EnsembleModule, stack: Stack, rows: slice, batch: Tensor) -> Tensor:
+    def measure(self, module: EnsembleModule, stack: Stack, batch: Tensor) -> Tensor:
         """At the end of inference."""
-        return self.at(stack.states()[:, :, :1], module, stack, rows, batch)
+        return self.at(stack.states()[:, :, :1], module, stack, batch)
 
-    def at(self, z: Tensor, module: EnsembleModule, stack: Stack, rows: slice, batch: Tensor) -> Tensor:
+    def at(self, z: Tensor, module: EnsembleModule, stack: Stack, batch: Tensor) -> Tensor:
         """At the activities `z` [E, H, 1, N]; member by member, since the blocks are the largest arrays of all."""
-        x, y = module.first_sample(batch, rows)
+        x, y = module.first_sample(batch, stack)
         found = torch.full((len(stack.members),), torch.nan, dtype=torch.float64)
         for member, settings in enumerate(stack.members):
             if not stack.frozen[member]:
@@ -166,6 +166,8 @@ class StopPolicy:
         self.losses, self.accuracy, self.schedule = losses, accuracy, accuracy.schedule
         self.steps = [self.schedule.n_steps] * len(accuracy.values)
         self.reasons = [COMPLETED] * len(accuracy.values)
+        #: steps whose losses have been looked at
+        self._looked = 0
 
     @property
     def all_stopped(self) -> bool:
@@ -179,18 +181,21 @@ class StopPolicy:
                 module.stop(member)
 
     def after(self, module: EnsembleModule, taken: int) -> None:
-        """Look at losses where that costs nothing, else at tests; and at accuracies at tests."""
+        """Look at losses where that costs nothing, else at tests and at the end; and at accuracies at tests."""
         at_test = taken in self.schedule.tests
-        if at_test or module.losses.device.type == "cpu":
+        if at_test or taken == self.schedule.n_steps or module.losses.device.type == "cpu":
             self._stop_diverged(module, taken)
         if at_test:
             self._stop_at_chance(module, taken)
+            module.drop_frozen()
 
     def _stop_diverged(self, module: EnsembleModule, taken: int) -> None:
+        """Where a loss was not finite since the last look, the member had stopped before it."""
+        looked, self._looked = self._looked, taken
+        finite = self.losses.values[:, looked:taken].isfinite().cpu()
         for member in self._training():
-            if not module.losses[member].isfinite():
-                finite = self.losses.values[member, :taken].isfinite().tolist()
-                self._stop(module, member, finite.index(False), DIVERGED)
+            if not finite[member].all():
+                self._stop(module, member, looked + finite[member].tolist().index(False), DIVERGED)
 
     def _stop_at_chance(self, module: EnsembleModule, taken: int) -> None:
         test = self.schedule.tests.index(taken)

@@ -6,7 +6,9 @@ A member's weights, gradients and optimiser state are its own arrays, and on the
 number of a member depends on who else is trained.
 """
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +19,13 @@ from deepcredit.nets.mlp import Weights, predict
 from deepcredit.rules.learner import StackLearner
 from deepcredit.rules.loss import squared_loss
 from deepcredit.rules.penalties import NO_PENALTIES, penalty_gradient
+from deepcredit.training.chunks import free_unused
 from deepcredit.training.members import Member, Recipe
 
 #: rows of the test set that pass through the network at once
 TEST_ROWS = 1024
+#: share of a stack that is frozen when a smaller one takes its place
+SPARSE = 0.25
 
 
 class Stack(nn.Module):
@@ -30,13 +35,18 @@ class Stack(nn.Module):
     w_hid: Tensor
     w_out: Tensor
 
-    def __init__(self, recipe: Recipe, members: list[Member], device: torch.device | str = "cpu") -> None:
+    def __init__(self, recipe: Recipe, members: Sequence[Member], weights: Weights, positions: list[int]) -> None:
+        """`positions` are those of the members in the ensemble."""
         super().__init__()
-        self.recipe, self.members = recipe, members
-        drawn = draw_weights(recipe.net, recipe.init, [m.seed for m in members], gain=recipe.gain)
-        for name, tensor in zip(Weights._fields, drawn, strict=True):
-            self.register_buffer(name, tensor.to(device))
-        self.weights = Weights(self.w_in, self.w_hid, self.w_out)
+        self.recipe = recipe
+        self._begin(members, weights, positions)
+
+    def _begin(self, members: Sequence[Member], weights: Weights, positions: list[int]) -> None:
+        self.members, self.weights, self.positions = members, weights, positions
+        for name, tensor in weights._asdict().items():
+            self.register_buffer(name, tensor)
+        #: the positions where the members are computed
+        self.index = torch.tensor(positions, device=weights.w_out.device)
         self.learner = self._learner()
         self._parameters_of = [self._own(member) for member in range(len(members))]
         self.frozen = [False] * len(members)
@@ -79,6 +89,27 @@ class Stack(nn.Module):
         """Nothing left to do."""
         return all(self.frozen)
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether so much is computed for nobody that beginning anew without it costs less."""
+        return sum(self.frozen) >= SPARSE * len(self.frozen)
+
+    def all_parameters(self) -> list[nn.Parameter]:
+        """Those of all members."""
+        return list(itertools.chain(*self._parameters_of))
+
+    def drop_frozen(self) -> dict[nn.Parameter, nn.Parameter]:
+        """Go on without the frozen members; returns what has become of the others' parameters."""
+        kept = [member for member, frozen in enumerate(self.frozen) if not frozen]
+        before = [parameter for member in kept for parameter in self._parameters_of[member]]
+        for parameter in before:
+            parameter.grad = None
+        del self.learner
+        free_unused()
+        weights = self.weights.map(lambda w: torch.stack([w[member] for member in kept]))
+        self._begin([self.members[m] for m in kept], weights, [self.positions[m] for m in kept])
+        return dict(zip(before, self.all_parameters(), strict=True))
+
     def states(self) -> Tensor:
         """Activities that the last gradient was taken at, [E, H, B, N]."""
         return self.learner.activities
@@ -105,10 +136,30 @@ class Stack(nn.Module):
         return torch.stack([w.double().flatten(1).norm(dim=1) for w in self.weights.layers()], 1)
 
 
-def stacks(recipe: Recipe, members: list[Member], device: torch.device) -> list[Stack]:
-    """The members on `device`: all in one stack on a GPU, each its own on the CPU."""
+def stacks(
+    recipe: Recipe, members: Sequence[Member], device: torch.device, resumed: list[list[int]] | None = None
+) -> list[Stack]:
+    """The members on `device`: all in one stack on a GPU, each its own on the CPU.
+
+    Those in the stacks of a `resumed` training, by position, have weights that are still to be filled.
+    """
     together = len(members) if device.type == "cuda" else 1
-    return [Stack(recipe, members[i : i + together], device) for i in range(0, len(members), together)]
+    first = [list(range(i, i + together)) for i in range(0, len(members), together)]
+    positions = resumed or first
+    if resumed:
+        weights = [recipe.net.empty_weights(len(some), device=device) for some in positions]
+    else:
+        weights = _drawn(recipe, members, positions, device)
+    own = zip(weights, positions, strict=True)
+    return [Stack(recipe, [members[p] for p in some], of_stack, some) for of_stack, some in own]
+
+
+def _drawn(
+    recipe: Recipe, members: Sequence[Member], positions: list[list[int]], device: torch.device
+) -> list[Weights]:
+    """Initial weights of every stack, those of all members drawn at once."""
+    drawn = draw_weights(recipe.net, recipe.init, [m.seed for m in members], gain=recipe.gain, device=device)
+    return [drawn] if len(positions) == 1 else [drawn.members(some) for some in positions]
 
 
 def parameter_groups(some: Iterable[Stack]) -> list[dict]:
@@ -118,3 +169,13 @@ def parameter_groups(some: Iterable[Stack]) -> list[dict]:
         for rate, parameters in stack.parameters_of():
             of_rate.setdefault(rate, []).extend(parameters)
     return [{"params": parameters, "lr": rate} for rate, parameters in of_rate.items()]
+
+
+def follow(optimizer: torch.optim.Optimizer, groups: list[dict], moved: Mapping[nn.Parameter, nn.Parameter]) -> None:
+    """Have `optimizer` go on with these groups, with its state of the parameters that `moved` says became others."""
+    state: dict[Tensor, Any] = {new: optimizer.state[old] for old, new in moved.items() if old in optimizer.state}
+    optimizer.param_groups.clear()
+    for group in groups:
+        optimizer.add_param_group(group)
+    optimizer.state.clear()
+    optimizer.state.update(state)

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 #: seconds between two reports
 REPORT_SECONDS = 0.5
+#: share of the time that checkpoints may take; near the best where a job is killed once a day (Young 1974)
+SAVING_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,14 @@ Report = Callable[[Progress], None]
 
 
 class CheckpointFiles(pl.CheckpointIO):
-    """Checkpoints are written whole or not at all, and read as plain data: `weights_only`."""
+    """Checkpoints are written whole or not at all, and read as plain data: `weights_only`.
+
+    `path` is where they lie, or None; `resumed` what was found there, until Lightning takes it.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.resumed = _found(path) if path is not None and path.is_file() else None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:  # noqa: ARG002
         """Write beside `path` and move into place. On a full disk the last checkpoint stays, and training goes on."""
@@ -60,41 +69,48 @@ class CheckpointFiles(pl.CheckpointIO):
             temporary.unlink(missing_ok=True)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:  # noqa: ARG002
-        """The checkpoint's plain data, tensors on the CPU."""
-        return torch.load(path, map_location="cpu", weights_only=True)
+        """The checkpoint's plain data, which is read once and not kept here."""
+        resumed, self.resumed = self.resumed, None
+        assert resumed is not None
+        return resumed
 
     def remove_checkpoint(self, path: Any) -> None:
         """Delete the file."""
         Path(path).unlink(missing_ok=True)
 
 
-def readable(path: Path | None) -> Path | None:
-    """`path` if a checkpoint can be read there; a damaged one is removed, and the log says so."""
-    if path is None or not path.is_file():
-        return None
+def _found(path: Path) -> dict[str, Any] | None:
+    """The checkpoint's plain data, tensors in the file; a damaged one is removed, and the log says so."""
     try:
-        checkpoint = CheckpointFiles().load_checkpoint(path)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # whatever damage does to a pickle
         log.warning("the checkpoint %s is damaged (%s); training begins anew", path, type(error).__name__)
         path.unlink()
         return None
     log.info("resuming after step %d from %s", checkpoint["global_step"], path)
-    return path
+    return checkpoint
 
 
 class Saver(pl.Callback):
-    """Saves a checkpoint when `seconds` have passed since the last."""
+    """Saves a checkpoint when `seconds` have passed since the last, or longer where saving takes long."""
 
     def __init__(self, path: Path, seconds: float) -> None:
         self.path, self.seconds = path, seconds
-        self.saved = time.monotonic()
+        self.due = time.monotonic() + seconds
 
     def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any, **named: Any) -> None:  # noqa: ARG002
         """After a step that the recorders have seen."""
-        if time.monotonic() - self.saved >= self.seconds:
+        now = time.monotonic()
+        if now >= self.due:
             # Lightning's word for leaving out optimiser and recorders
             trainer.save_checkpoint(self.path, weights_only=False)
-            self.saved = time.monotonic()
+            saved = time.monotonic()
+            self.due = saved + pause(self.seconds, saved - now)
+
+
+def pause(seconds: float, cost: float) -> float:
+    """Seconds between a checkpoint that took `cost` to save and the next: at least so many, at most `SAVING_SHARE`."""
+    return max(seconds, cost / SAVING_SHARE)
 
 
 class Reporter(pl.Callback):

@@ -34,7 +34,8 @@ from deepcredit.nets.init import training_gain
 from deepcredit.nets.mlp import MLP
 from deepcredit.rules.penalties import Penalties
 from deepcredit.studies.mupc.schemas.pc_training import MEMBERS, PcTraining
-from deepcredit.training.fit import Options, Records, free_memory, train
+from deepcredit.training.chunks import free_memory
+from deepcredit.training.fit import Options, Records, train
 from deepcredit.training.images import ImageData
 from deepcredit.training.members import Member, Recipe
 from deepcredit.training.recorders import Schedule
