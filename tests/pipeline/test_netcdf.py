@@ -74,7 +74,7 @@ def test_attributes_of_every_type_are_read() -> None:
 
 def test_every_array_of_a_build_is_read_as_xarray_reads_it(built_project: Clone) -> None:
     contents = built_project.arrays().values()
-    assert len(contents) > 10
+    assert contents
     for content in contents:
         compare(content)
 
